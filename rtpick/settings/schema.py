@@ -1,0 +1,173 @@
+"""Every setting, with its type, unit, range and default; unknown keys are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+AnyPort = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SeedLinkSettings(Section):
+    """One SeedLink server."""
+
+    type: Literal["seedlink"]
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="name in logs and metrics")
+    host: str = "127.0.0.1"
+    port: Port = 18000
+    streams: tuple[str, ...] = Field(min_length=1, description="NET.STA.LOC.CHA patterns with * and ?")
+    protocol: Literal["auto", "v4", "v3"] = "auto"
+    sequence_scope: Literal["auto", "server", "station"] = "auto"
+    start: str = Field("resume", description="resume, now, all, or an ISO 8601 time")
+    on_end: Literal["reconnect", "stop"] = "reconnect"
+    tls: bool = False
+    ca_file: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    token_file: Path | None = None
+    connect_timeout_s: Positive = 10.0
+    keepalive_s: Positive = 300.0
+    reconnect_min_s: Positive = 1.0
+    reconnect_max_s: Positive = 60.0
+    silent_alarm_s: Positive = 120.0
+    channel_silent_alarm_s: Positive = 600.0
+
+
+class ArchiveSourceSettings(Section):
+    """A folder of miniSEED played into the daemon."""
+
+    type: Literal["archive"]
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    path: Path
+    streams: tuple[str, ...] = ("*.*.*.*",)
+    speed: Annotated[float, Field(ge=0, description="1 is real time, 0 as fast as it goes")] = 1.0
+
+
+Source = Annotated[SeedLinkSettings | ArchiveSourceSettings, Field(discriminator="type")]
+
+
+class InventorySettings(Section):
+    """Where station coordinates come from, and which sensor of a station is listened to."""
+
+    files: tuple[Path, ...] = Field(min_length=1, description="StationXML, or CSV of coordinates")
+    band_instrument_priority: tuple[str, ...] = ("HH", "BH", "EH", "SH", "HN", "EN")
+
+
+class BufferSettings(Section):
+    """Rings and windows."""
+
+    length_s: Annotated[float, Field(ge=90, le=3600)] = 240.0
+    reorder_budget_s: NotNegative = 5.0
+    component_wait_s: NotNegative = 5.0
+    station_silence_s: Positive = 120.0
+    future_tolerance_s: Positive = 30.0
+    minimum_coverage: Annotated[float, Field(gt=0, le=1)] = 0.3
+
+
+class StationThresholds(Section):
+    """Thresholds of one station; what is absent falls back to the network's."""
+
+    p: Probability | None = None
+    s: Probability | None = None
+
+
+class PickingSettings(Section):
+    """From curves of probability to picks."""
+
+    weights: str = "default"
+    stride_samples: Literal[32, 64, 128, 256, 512] = 256
+    stacking: Literal["mean", "max"] = "mean"
+    p_threshold: Probability = 0.3
+    s_threshold: Probability = 0.3
+    station_thresholds: dict[str, StationThresholds] = Field(default_factory=dict)
+    guard_s: NotNegative = 0.5
+    minimum_distance_s: NotNegative = 0.5
+    minimum_rise: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clip_before_s: NotNegative = 10.0
+    clip_after_s: NotNegative = 20.0
+
+
+class EngineSettings(Section):
+    """How the network is run."""
+
+    backend: Literal["auto", "torch", "openvino"] = "auto"
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 128
+    batch_age_s: NotNegative = 0.2
+    threads: Annotated[int, Field(ge=0, le=256, description="0: as many as there are cores")] = 0
+
+
+class AssociationSettings(Section):
+    """From picks to events."""
+
+    velocity_model: str = Field("iasp91", description="iasp91, or a CSV of depth_km, vp, vs")
+    maximum_depth_km: Annotated[float, Field(gt=0, le=800)] = 40.0
+    maximum_distance_km: Positive = 200.0
+    margin_km: NotNegative = 50.0
+    cell_km: Positive | None = Field(None, description="spacing of the vote grid; from the network's aperture if absent")
+    minimum_picks: Annotated[int, Field(ge=3)] = 5
+    minimum_stations: Annotated[int, Field(ge=3)] = 3
+    maximum_residual_s: Positive = 1.5
+    settle_s: Positive = 120.0
+    publish_interval_s: NotNegative = 1.0
+
+
+class ArchiveSettings(Section):
+    """The durable truth."""
+
+    database: str = "sqlite:///rtpick.sqlite"
+    clips_directory: Path | None = None
+    clips_maximum_bytes: Annotated[int, Field(ge=0)] = 2_000_000_000
+    retry_s: Positive = 5.0
+
+
+class PublishSettings(Section):
+    """Who is told."""
+
+    zeromq_bind: str | None = Field(None, description="tcp://127.0.0.1:5556")
+    quakeml_directory: Path | None = None
+    csv_directory: Path | None = None
+
+
+class HealthSettings(Section):
+    """/metrics, /healthz, /readyz."""
+
+    host: str = "127.0.0.1"
+    port: AnyPort = 9464
+    worker_timeout_s: Positive = 60.0
+    inference_timeout_s: Positive = 300.0
+
+
+class LoggingSettings(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Settings(Section):
+    """The whole of `rtpick.yaml`."""
+
+    sources: tuple[Source, ...] = Field(min_length=1)
+    inventory: InventorySettings
+    buffer: BufferSettings = BufferSettings()
+    picking: PickingSettings = PickingSettings()
+    engine: EngineSettings = EngineSettings()
+    association: AssociationSettings = AssociationSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    publish: PublishSettings = PublishSettings()
+    health: HealthSettings = HealthSettings()
+    logging: LoggingSettings = LoggingSettings()

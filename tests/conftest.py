@@ -1,0 +1,27 @@
+"""Fixtures that every test may ask for."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The reference data beside the checkout; a test that needs it skips where it is absent."""
+    folder = REPOSITORY.parent / "shared"
+    if not (folder / "data" / "README.md").is_file():
+        pytest.skip("reference data (../shared) is not beside this checkout")
+    return folder
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
