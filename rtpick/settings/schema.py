@@ -117,7 +117,7 @@ class AssociationSettings(Section):
     maximum_depth_km: Annotated[float, Field(gt=0, le=800)] = 40.0
     maximum_distance_km: Positive = 200.0
     margin_km: NotNegative = 50.0
-    cell_km: Positive | None = Field(None, description="spacing of the vote grid; from the network's aperture if absent")
+    cell_km: Positive | None = Field(None, description="vote grid spacing; absent: from the aperture")
     minimum_picks: Annotated[int, Field(ge=3)] = 5
     minimum_stations: Annotated[int, Field(ge=3)] = 3
     maximum_residual_s: Positive = 1.5

@@ -1,0 +1,6 @@
+"""``python -m rtpick``."""
+
+from rtpick.cli import main
+
+if __name__ == "__main__":
+    main()
