@@ -74,6 +74,8 @@ class BufferSettings(Section):
     station_silence_s: Positive = 120.0
     future_tolerance_s: Positive = 30.0
     minimum_coverage: Annotated[float, Field(gt=0, le=1)] = 0.3
+    queue_packets: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    overload_wait_s: NotNegative = 60.0
 
 
 class StationThresholds(Section):

@@ -1,0 +1,150 @@
+"""The command line: one function a command; what a command does lives in its root."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from rtpick import __version__
+from rtpick.vocabulary.errors import RtpickError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Real-time seismic phase picking, association and learning.",
+)
+
+
+class Stacking(StrEnum):
+    """How overlapping windows become one curve."""
+
+    MEAN = "mean"
+    MAX = "max"
+
+
+class Compatible(StrEnum):
+    """Whose picks to give exactly."""
+
+    SEISBENCH = "seisbench"
+
+
+def main() -> NoReturn:
+    """Run the command line; one clear line on standard error for whatever went wrong."""
+    try:
+        app(standalone_mode=True)
+    except RtpickError as error:
+        typer.secho(f"rtpick: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def demo(
+    speed: Annotated[float, typer.Option(min=0.1, max=1000, help="times faster than real time")] = 10.0,
+    out: Annotated[Path, typer.Option(help="folder for the results")] = Path("demo"),
+) -> None:
+    """Play a real recording through a real SeedLink server into the daemon; show picks and events."""
+    from rtpick.demo.show import run_demo
+
+    run_demo(out, speed)
+
+
+@app.command()
+def run(config: Annotated[Path, typer.Argument(help="rtpick.yaml")]) -> None:
+    """Run the daemon until SIGTERM."""
+    from rtpick.daemon.run import run_daemon
+
+    run_daemon(config)
+
+
+@app.command()
+def check(config: Annotated[Path, typer.Argument(help="rtpick.yaml")]) -> None:
+    """Try everything that a configuration names; exit status 0 means that the daemon can start."""
+    from rtpick.check import check_configuration
+
+    if not check_configuration(config):
+        raise typer.Exit(1)
+
+
+@app.command()
+def pick(
+    paths: Annotated[list[Path], typer.Argument(help="miniSEED files, folders or an SDS archive")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="table of picks")] = Path("picks.csv"),
+    weights: Annotated[str, typer.Option(help="a name or a file of weights")] = "default",
+    stride: Annotated[int, typer.Option(help="samples between windows")] = 256,
+    stacking: Annotated[Stacking, typer.Option(help="how windows are stacked")] = Stacking.MEAN,
+    p_threshold: Annotated[float, typer.Option(min=0.01, max=0.99)] = 0.3,
+    s_threshold: Annotated[float, typer.Option(min=0.01, max=0.99)] = 0.3,
+    compatible: Annotated[Compatible | None, typer.Option(help="give exactly another picker's picks")] = None,
+) -> None:
+    """Pick recorded waveforms with the daemon's engine, as fast as it goes."""
+    from rtpick.pick_files import pick_paths
+
+    pick_paths(
+        paths,
+        out,
+        weights=weights,
+        stride_samples=stride,
+        stacking=stacking.value,
+        p_threshold=p_threshold,
+        s_threshold=s_threshold,
+        compatible=compatible.value if compatible else None,
+    )
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(help="folder of miniSEED, or an SDS archive")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 18000,
+    speed: Annotated[float, typer.Option(min=0, help="times faster than real time; 0: all at once")] = 1.0,
+    now: Annotated[bool, typer.Option("--now", help="shift the times to now")] = False,
+    end: Annotated[bool, typer.Option("--end", help="end the stream after the last record")] = False,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+) -> None:
+    """Serve a folder of miniSEED over SeedLink (v3.1 and v4.0), as if it were live."""
+    from rtpick.serve import serve_folder
+
+    serve_folder(folder, host=host, port=port, speed=speed, shift_to_now=now, end=end)
+
+
+@app.command()
+def associate(
+    picks: Annotated[Path, typer.Option(help="table of picks, in order of arrival")],
+    stations: Annotated[Path, typer.Option(help="CSV of coordinates or StationXML")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder for the results")],
+    velocity_model: Annotated[Path | None, typer.Option(help="CSV of depth_km, vp, vs; else iasp91")] = None,
+    arrival_column: Annotated[str | None, typer.Option(help="column of arrival epochs")] = None,
+) -> None:
+    """Associate a pick list into located events with the daemon's associator."""
+    from rtpick.associate_picks import associate_table
+
+    associate_table(picks, stations, velocity_model, out, arrival_column=arrival_column)
+
+
+bench_app = typer.Typer(no_args_is_help=True, help="Measure this machine.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("stations")
+def bench_stations(
+    stations: Annotated[int, typer.Option(min=1, max=100_000, help="three-component stations")] = 200,
+    seconds: Annotated[float, typer.Option(min=60, help="seconds of data a station")] = 300.0,
+    stride: Annotated[int, typer.Option(help="samples between windows")] = 256,
+) -> None:
+    """Measure the whole path, records in to picks committed, beside other pickers on the same data."""
+    from rtpick.bench.stations import bench_station_network
+
+    bench_station_network(stations, seconds, stride)

@@ -1,0 +1,97 @@
+"""Worker 3: picks become events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rtpick.association.associate import AssociatorState, finish, step
+from rtpick.daemon.links import Emitted, emit
+from rtpick.runtime.clock import monotonic_s
+from rtpick.runtime.edge import Edge
+from rtpick.runtime.worker import Worker
+from rtpick.telemetry.metrics import Metrics
+from rtpick.vocabulary.codes import StationId
+from rtpick.vocabulary.event import Event
+from rtpick.vocabulary.pick import Pick
+from rtpick.vocabulary.time import to_ns
+from rtpick.vocabulary.waveform import Progress
+
+TAKE_ITEMS = 4096
+IDLE_S = 0.1
+
+
+class Watermark:
+    """How far the picks of the network are complete.
+
+    The least settled time over the stations, less those that have been silent for `silence_s`.
+    """
+
+    def __init__(self, silence_s: float) -> None:
+        self._silence_ns = to_ns(silence_s)
+        self._settled_ns: dict[StationId, int] = {}
+
+    def advance(self, progress: Progress) -> None:
+        """Take note of one station's progress."""
+        known_ns = self._settled_ns.get(progress.station, progress.settled_ns)
+        self._settled_ns[progress.station] = max(known_ns, progress.settled_ns)
+
+    @property
+    def time_ns(self) -> int:
+        """The watermark; 0 before anything is known."""
+        newest_ns = max(self._settled_ns.values(), default=0)
+        heard = [t for t in self._settled_ns.values() if t >= newest_ns - self._silence_ns]
+        return min(heard, default=0)
+
+
+class AssociateWorker:
+    """Own the associator's state; never drops a pick.
+
+    Parameters
+    ----------
+    state : AssociatorState
+        Fresh, or rebuilt from the archive.
+    is_ended : callable
+        Whether the sources have delivered all there is; then every event is settled.
+    """
+
+    def __init__(
+        self,
+        state: AssociatorState,
+        watermark: Watermark,
+        incoming: Edge[Emitted],
+        to_archive: Edge[Emitted],
+        metrics: Metrics,
+    ) -> None:
+        self._state = state
+        self._watermark = watermark
+        self._incoming = incoming
+        self._to_archive = to_archive
+        self._metrics = metrics
+        self.settle_at_end = False
+
+    def body(self, worker: Worker) -> None:
+        """Run until the link from the picker has ended."""
+        while not self._incoming.ended:
+            self._take_part(worker)
+            worker.beat()
+        if self.settle_at_end:
+            self._state, events = finish(self._state)
+            self._publish(events, worker)
+
+    def _take_part(self, worker: Worker) -> None:
+        arrived = [emitted.result for emitted in self._incoming.take(TAKE_ITEMS, IDLE_S)]
+        if not arrived:
+            return
+        for result in arrived:
+            if isinstance(result, Progress):
+                self._watermark.advance(result)
+        picks = [result for result in arrived if isinstance(result, Pick)]
+        began_s = monotonic_s()
+        self._state, events = step(self._state, picks, self._watermark.time_ns)
+        self._metrics.record_stage("associate", monotonic_s() - began_s)
+        self._publish(events, worker)
+
+    def _publish(self, events: Sequence[Event], worker: Worker) -> None:
+        for event in events:
+            self._metrics.record_event(event)
+        emit(events, self._to_archive, worker)

@@ -1,0 +1,143 @@
+"""Compose the daemon from its settings; nothing here computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from structlog.stdlib import BoundLogger
+
+from rtpick.archive.catalog import Catalog
+from rtpick.archive.clips import ClipStore
+from rtpick.association.associate import AssociatorState, restore
+from rtpick.association.traveltime import TravelTimes, build_travel_times
+from rtpick.daemon.announcer import Announcer
+from rtpick.daemon.archive_worker import ArchiveWorker
+from rtpick.daemon.associate_worker import AssociateWorker, Watermark
+from rtpick.daemon.ingest_worker import IngestWorker
+from rtpick.daemon.links import Arriving, Emitted
+from rtpick.daemon.pick_worker import PickWorker
+from rtpick.ingest.inventory import read_inventory
+from rtpick.networks import load_network
+from rtpick.picking.engine import Engine
+from rtpick.picking.picker import Picker
+from rtpick.runtime.edge import Edge
+from rtpick.settings.schema import Settings
+from rtpick.telemetry.metrics import Metrics
+from rtpick.vocabulary.inventory import Inventory
+from rtpick.vocabulary.time import to_ns
+from rtpick.vocabulary.waveform import Progress
+
+RESULT_CAPACITY = 20_000
+RESTORE_SPAN_S = 1800.0
+
+
+@dataclass(frozen=True)
+class Links:
+    """The edges between the workers."""
+
+    packets: Edge[Arriving]
+    to_associate: Edge[Emitted]
+    to_archive: Edge[Emitted]
+
+    @property
+    def all(self) -> tuple[Edge[Arriving] | Edge[Emitted], ...]:
+        """Every edge, for the metrics."""
+        return self.packets, self.to_associate, self.to_archive
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a running daemon consists of."""
+
+    links: Links
+    catalog: Catalog
+    engine: Engine
+    ingest: IngestWorker
+    pick: PickWorker
+    associate: AssociateWorker
+    archive: ArchiveWorker
+    metrics: Metrics
+    registry: CollectorRegistry
+
+
+def build_parts(settings: Settings, log: BoundLogger) -> Parts:
+    """Open and connect everything that the settings name.
+
+    Raises
+    ------
+    RtpickError
+        One clear message of what cannot be opened, read or bound.
+    """
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    inventory = read_inventory(settings.inventory.files)
+    catalog = Catalog.open(settings.archive.database)
+    progress = catalog.progress()
+    engine = Engine(load_network(settings.picking.weights), settings.engine)
+    links = build_links(settings)
+    picker = Picker(settings.picking, settings.buffer, engine, inventory=inventory, progress=progress)
+    state = restore_associator(settings, inventory, catalog, progress)
+    return Parts(
+        links=links,
+        catalog=catalog,
+        engine=engine,
+        ingest=IngestWorker(settings.sources, progress, links.packets, settings.buffer, metrics, log),
+        pick=PickWorker(
+            picker,
+            {source.name for source in settings.sources},
+            links.packets,
+            links.to_archive,
+            links.to_associate,
+            metrics,
+        ),
+        associate=AssociateWorker(
+            state, known_watermark(settings, progress), links.to_associate, links.to_archive, metrics
+        ),
+        archive=ArchiveWorker(
+            catalog,
+            build_clip_store(settings),
+            Announcer(settings.publish, metrics, log),
+            links.to_archive,
+            settings.archive.retry_s,
+            metrics,
+            log,
+        ),
+        metrics=metrics,
+        registry=registry,
+    )
+
+
+def build_links(settings: Settings) -> Links:
+    """The bounded edges; the archive has two producers."""
+    return Links(
+        packets=Edge("ingest->pick", settings.buffer.queue_packets),
+        to_associate=Edge("pick->associate", RESULT_CAPACITY),
+        to_archive=Edge("->archive", RESULT_CAPACITY, producers=2),
+    )
+
+
+def build_clip_store(settings: Settings) -> ClipStore | None:
+    """The store of clips, where a folder for it is named."""
+    folder = settings.archive.clips_directory
+    return ClipStore(folder, settings.archive.clips_maximum_bytes) if folder else None
+
+
+def known_watermark(settings: Settings, progress: list[Progress]) -> Watermark:
+    """The watermark as the last run left it."""
+    watermark = Watermark(settings.buffer.station_silence_s)
+    for item in progress:
+        watermark.advance(item)
+    return watermark
+
+
+def restore_associator(
+    settings: Settings, inventory: Inventory, catalog: Catalog, progress: list[Progress]
+) -> AssociatorState:
+    """The associator as the archive's picks and events say it was."""
+    travel_times: TravelTimes = build_travel_times(settings.association)
+    settled_ns = min((item.settled_ns for item in progress), default=0)
+    since_ns = settled_ns - to_ns(RESTORE_SPAN_S + settings.association.settle_s)
+    picks = catalog.picks(since_ns=since_ns) if progress else []
+    events = catalog.events(since_ns=since_ns) if progress else []
+    return restore(settings.association, inventory, travel_times, picks, events)

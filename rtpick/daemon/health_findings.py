@@ -1,0 +1,52 @@
+"""What /healthz and /readyz look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rtpick.daemon.build import Parts
+from rtpick.ingest.source_status import SourceState
+from rtpick.runtime.clock import monotonic_s
+from rtpick.runtime.health import Finding
+from rtpick.runtime.worker import Worker
+from rtpick.settings.schema import HealthSettings
+
+
+def examine_alive(parts: Parts, workers: Sequence[Worker], settings: HealthSettings) -> list[Finding]:
+    """Alive means: every worker beats, and what comes in is being inferred and committed."""
+    beats = [
+        Finding(
+            f"worker {worker.name}",
+            worker.alive and worker.beat_age_s < settings.worker_timeout_s,
+            f"last beat {worker.beat_age_s:.1f} s ago",
+        )
+        for worker in workers
+    ]
+    return [*beats, _inferring(parts, settings), _committing(parts)]
+
+
+def examine_ready(parts: Parts, source_names: Sequence[str]) -> list[Finding]:
+    """Ready means: every source is connected and storage takes what it is given."""
+    return [*(_connected(parts, name) for name in source_names), _committing(parts)]
+
+
+def _inferring(parts: Parts, settings: HealthSettings) -> Finding:
+    packet_s, inference_s = parts.pick.last_packet_s, parts.engine.last_inference_s
+    if packet_s is None:
+        return Finding("inference", True, "no packet has come yet")
+    waiting_s = packet_s - (inference_s if inference_s is not None else parts.pick.first_packet_s)
+    detail = f"newest packet {monotonic_s() - packet_s:.1f} s ago, {max(waiting_s, 0.0):.1f} s behind it"
+    return Finding("inference", waiting_s < settings.inference_timeout_s, detail)
+
+
+def _committing(parts: Parts) -> Finding:
+    trouble = parts.archive.trouble
+    return Finding("archive", trouble is None, trouble or "takes what it is given")
+
+
+def _connected(parts: Parts, name: str) -> Finding:
+    status = parts.ingest.states.get(name)
+    if status is None:
+        return Finding(f"source {name}", False, "not connected yet")
+    good = status.state in {SourceState.CONNECTED, SourceState.CHANNEL_SILENT, SourceState.RING_RESET}
+    return Finding(f"source {name}", good, f"{status.state.value} {status.detail}".strip())

@@ -1,0 +1,153 @@
+"""Worker 1: one asyncio loop for all sources; packets go on to the picker.
+
+A full link pushes back on the servers, which keep what we do not read; only after
+`overload_wait_s` does the oldest packet give way, counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+from structlog.stdlib import BoundLogger
+
+from rtpick.ingest.archive_replay import index_archive, iterate_packets
+from rtpick.ingest.seedlink import run_session
+from rtpick.ingest.source_status import SourceState, SourceStatus
+from rtpick.runtime.clock import monotonic_s, wall_ns
+from rtpick.runtime.edge import Edge
+from rtpick.runtime.worker import Worker
+from rtpick.settings.schema import ArchiveSourceSettings, BufferSettings, SeedLinkSettings, Source
+from rtpick.telemetry.metrics import Metrics
+from rtpick.vocabulary.codes import StationId
+from rtpick.vocabulary.errors import AuthenticationError, SourceError
+from rtpick.vocabulary.time import to_s
+from rtpick.vocabulary.waveform import EndOfStream, Packet, Progress, RejectCause, Rejection
+
+TICK_S = 0.2
+FULL_WAIT_S = 0.005
+REPLAY_YIELD_PACKETS = 64
+
+Emission = Packet | Rejection | SourceStatus | EndOfStream
+
+
+class IngestWorker:
+    """Own the sockets and the sequences of all sources.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+    progress : iterable of Progress
+        Resume points on disk.
+    edge : Edge
+        To the pick worker.
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[Source],
+        progress: Iterable[Progress],
+        edge: Edge[Packet | EndOfStream],
+        buffer: BufferSettings,
+        metrics: Metrics,
+        log: BoundLogger,
+    ) -> None:
+        self._sources = tuple(sources)
+        self._progress = tuple(progress)
+        self._edge = edge
+        self._overload_wait_s = buffer.overload_wait_s
+        self._metrics = metrics
+        self._log = log
+        self.states: dict[str, SourceStatus] = {}
+
+    def body(self, worker: Worker) -> None:
+        """Run until a stop is asked for or every source has ended."""
+        asyncio.run(self._run(worker))
+
+    async def _run(self, worker: Worker) -> None:
+        tasks = [asyncio.create_task(self._read(source), name=source.name) for source in self._sources]
+        try:
+            while not worker.stopping and not all(task.done() for task in tasks):
+                worker.beat()
+                await asyncio.wait(tasks, timeout=TICK_S, return_when=asyncio.ALL_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        self._judge(outcomes)
+
+    def _judge(self, outcomes: list[object]) -> None:
+        """A refused source alone is told and left; a bug, or nothing left to read, ends the worker."""
+        failures = [o for o in outcomes if isinstance(o, Exception)]
+        bugs = [failure for failure in failures if not isinstance(failure, SourceError)]
+        if bugs:
+            raise bugs[0]
+        if failures and len(failures) == len(outcomes):
+            raise failures[0]
+
+    async def _read(self, source: Source) -> None:
+        try:
+            if isinstance(source, SeedLinkSettings):
+                await run_session(source, self._resume(source.name), self._emit, wall_ns, random.Random())
+            else:
+                await self._replay(source)
+        except AuthenticationError as refusal:
+            self._log.error("source refused us", source=source.name, error=str(refusal))
+            raise
+
+    def _resume(self, source: str) -> Mapping[StationId, Progress]:
+        return {item.station: item for item in self._progress if item.source == source}
+
+    async def _replay(self, source: ArchiveSourceSettings) -> None:
+        async for packet in paced_packets(source):
+            await self._emit(packet)
+        await self._emit(EndOfStream(source.name))
+
+    async def _emit(self, item: Emission) -> None:
+        match item:
+            case Packet():
+                self._metrics.record_packet(item)
+                await self._forward(item)
+            case EndOfStream():
+                self._log.info("source has ended", source=item.source)
+                await self._forward(item)
+            case Rejection():
+                self._metrics.record_rejection(item)
+            case SourceStatus():
+                self._tell(item)
+
+    def _tell(self, status: SourceStatus) -> None:
+        self.states[status.source] = status
+        self._metrics.record_source_state(status.source, status.state.value)
+        good = status.state in {SourceState.CONNECTING, SourceState.CONNECTED}
+        level = self._log.info if good else self._log.warning
+        level("source " + status.state.value, source=status.source, detail=status.detail)
+
+    async def _forward(self, item: Packet | EndOfStream) -> None:
+        deadline_s = monotonic_s() + self._overload_wait_s
+        while not self._edge.offer(item):
+            if monotonic_s() > deadline_s:
+                self._shed(item)
+                return
+            await asyncio.sleep(FULL_WAIT_S)
+
+    def _shed(self, item: Packet | EndOfStream) -> None:
+        oldest = self._edge.displace(item)
+        if isinstance(oldest, Packet):
+            rejection = Rejection(oldest.channel, RejectCause.OVERLOAD, len(oldest.samples))
+            self._metrics.record_rejection(rejection)
+
+
+async def paced_packets(source: ArchiveSourceSettings) -> AsyncIterator[Packet | Rejection]:
+    """Yield an archive's packets when their data time has come, `speed` times faster than they were made."""
+    index = index_archive([source.path], source.streams)
+    began_s, first_ns = monotonic_s(), None
+    for count, packet in enumerate(iterate_packets(index, source=source.name)):
+        if isinstance(packet, Packet) and source.speed > 0:
+            first_ns = packet.end_ns if first_ns is None else first_ns
+            due_s = began_s + to_s(packet.end_ns - first_ns) / source.speed
+            await asyncio.sleep(max(0.0, due_s - monotonic_s()))
+        elif count % REPLAY_YIELD_PACKETS == 0:
+            await asyncio.sleep(0)
+        yield packet

@@ -1,0 +1,34 @@
+"""What travels between the workers, and how it is put on a link without starving the watchdog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rtpick.runtime.clock import monotonic_s
+from rtpick.runtime.edge import Edge
+from rtpick.runtime.worker import Worker
+from rtpick.vocabulary.event import Event
+from rtpick.vocabulary.pick import Pick
+from rtpick.vocabulary.waveform import Clip, EndOfStream, Gap, Packet, Progress
+
+WAIT_S = 1.0
+
+Arriving = Packet | EndOfStream
+Result = Pick | Clip | Progress | Gap | Event
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A result and the monotonic time at which its worker let it go."""
+
+    result: Result
+    at_s: float
+
+
+def emit(results: Iterable[Result], edge: Edge[Emitted], worker: Worker) -> None:
+    """Put results on a link that never drops: wait for room, beating meanwhile."""
+    for result in results:
+        emitted = Emitted(result, monotonic_s())
+        while not edge.put(emitted, WAIT_S):
+            worker.beat()
