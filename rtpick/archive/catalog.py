@@ -1,0 +1,150 @@
+"""The durable truth: picks, events with all their revisions, gaps and resume points.
+
+One process writes; any number may read. SQLite by default, PostgreSQL by URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from rtpick.archive import reads, writes
+from rtpick.archive.connect import WRITES, connect, parse_url
+from rtpick.archive.failures import database_errors
+from rtpick.archive.schema import migrate
+from rtpick.vocabulary.event import Event, EventStatus
+from rtpick.vocabulary.pick import Pick, PickStatus
+from rtpick.vocabulary.waveform import Gap, Progress
+
+Item = Pick | Event | Progress | Gap
+Kind = TypeVar("Kind")
+
+
+class Catalog:
+    """An open catalogue; make one with `Catalog.open`.
+
+    Notes
+    -----
+    Every method may raise StorageFullError (no room) or ArchiveError (locked, damaged, connection
+    lost). Nothing is half-written then: try again with the same items as often as it takes.
+
+    What `commit` has written stands in an outbox until `mark_published`, so that a crash between the
+    two tells the world the same things again, under the same identities, rather than never.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._reader = engine
+        self._writer = engine.execution_options(**{WRITES: True})
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Connect and bring the tables up to date.
+
+        Parameters
+        ----------
+        url : str
+            ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
+
+        Raises
+        ------
+        ArchiveError
+            If the database cannot be opened, or a newer rtpick has written it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with Catalog.open(f"sqlite:///{tempfile.mkdtemp()}/rtpick.sqlite") as catalog:
+        ...     catalog.picks()
+        []
+        """
+        address = parse_url(url)
+        with database_errors(address):
+            catalog = cls(connect(address))
+            with catalog._writer.begin() as connection:
+                migrate(connection)
+        return catalog
+
+    def commit(self, items: Sequence[Item]) -> None:
+        """Write items in one transaction: on return all are on the disk, after an error none is.
+
+        Parameters
+        ----------
+        items : sequence of Pick, Event, Progress or Gap
+            In the order in which they came about. Of a pick the most decided revision stays, an
+            event's revision never changes once written, a resume point moves to its last value.
+        """
+        with self._transaction(self._writer) as connection:
+            writes.save_picks(connection, _only(items, Pick))
+            writes.save_events(connection, _only(items, Event))
+            writes.save_gaps(connection, _only(items, Gap))
+            writes.save_progress(connection, _only(items, Progress))
+
+    def picks(
+        self,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        status: PickStatus | None = None,
+    ) -> list[Pick]:
+        """Read the picks with an onset in ``[since_ns, until_ns)``, by onset."""
+        with self._transaction(self._reader) as connection:
+            return reads.read_picks(connection, since_ns, until_ns, status)
+
+    def events(
+        self,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        status: EventStatus | None = None,
+    ) -> list[Event]:
+        """Read the latest revision of the events with an origin in ``[since_ns, until_ns)``, by time."""
+        with self._transaction(self._reader) as connection:
+            return reads.read_latest_events(connection, since_ns, until_ns, status)
+
+    def revisions(self, event_id: str) -> list[Event]:
+        """Read every revision of one event, oldest first."""
+        with self._transaction(self._reader) as connection:
+            return reads.read_revisions(connection, event_id)
+
+    def gaps(self, since_ns: int | None = None) -> list[Gap]:
+        """Read the gaps that begin at `since_ns` or later."""
+        with self._transaction(self._reader) as connection:
+            return reads.read_gaps(connection, since_ns)
+
+    def progress(self) -> list[Progress]:
+        """Read every resume point."""
+        with self._transaction(self._reader) as connection:
+            return reads.read_progress(connection)
+
+    def unpublished(self, limit: int = 10_000) -> list[Pick | Event]:
+        """Read what has been committed but not marked as published, oldest first, at most `limit`."""
+        with self._transaction(self._reader) as connection:
+            return reads.read_outbox(connection, limit)
+
+    def mark_published(self, items: Iterable[Pick | Event]) -> None:
+        """Note that these revisions have been told; newer ones of the same pick still wait."""
+        with self._transaction(self._writer) as connection:
+            writes.forget_published(connection, items)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._reader.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        with database_errors(engine.url), engine.begin() as connection:
+            yield connection
+
+
+def _only(items: Iterable[object], kind: type[Kind]) -> list[Kind]:
+    return [item for item in items if isinstance(item, kind)]
