@@ -1,0 +1,1 @@
+"""From labelled and unlabelled recordings to the weights of a network."""
