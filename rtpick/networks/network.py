@@ -42,7 +42,8 @@ class Network(nn.Module):
     Notes
     -----
     ``net(wave_BCT)`` is all that most callers need. A backend that computes in reduced precision keeps
-    `normalise` in float32 and gives its result to `probabilities`: raw counts do not survive a short mantissa.
+    `normalise` in float32 and gives its result to `probabilities`: raw counts do not survive a short
+    mantissa.
     """
 
     def __init__(self, architecture: nn.Module, metadata: NetworkMetadata) -> None:
