@@ -1,0 +1,192 @@
+"""One channel on its way into the ring: indexed, placed, resampled, written.
+
+T time. Two index spaces: the channel's own rate (inputs) and the network's rate (outputs).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from rtpick.buffer.continuity import Continuity, Placement, Span, begin, place, resumptions, settle
+from rtpick.buffer.lock import PhaseLock
+from rtpick.buffer.resample import Conversion, design_conversion
+from rtpick.buffer.resample import convert as convert_rate
+from rtpick.buffer.ring import Ring
+from rtpick.vocabulary.codes import ChannelId
+from rtpick.vocabulary.time import NS_PER_S
+
+PACKET_LIMIT_S = 60
+"""Packets longer than this are not waited for to their full length, nor filled in so far back."""
+
+PIECE_S = 10
+"""Longer packets are taken in pieces, so that the ring is read before it is overwritten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The network's rate in Hz, and what is waited for at it, in output samples.
+
+    Parameters
+    ----------
+    rate : Fraction
+    budget : int
+        Reordering that is put up with.
+    patience : int
+        A component silent for longer than this (and its longest packet) is not waited for.
+    longest_hole : int
+        A component that returns after more than this joins the windows that end more than
+        `budget` after its return; so does one that is seen for the first time.
+    acquaintance : int
+        For so long after its first sample an instrument may still turn out to have more components.
+    """
+
+    rate: Fraction
+    budget: int
+    patience: int
+    longest_hole: int
+    acquaintance: int
+
+
+@dataclass(slots=True)
+class Channel:
+    """What the buffer keeps of one channel; inputs unless said otherwise.
+
+    Parameters
+    ----------
+    channel : ChannelId
+    lock : PhaseLock
+    row : int
+        In the network's ring.
+    conversion : Conversion or None
+        None where the channel has the network's rate.
+    history : Ring or None
+        The inputs that a later output may still need; one row.
+    shift : int
+        Outputs by which the channel's phase is more than half an output sample.
+    budget, reach_back : int
+        Reordering put up with, and how far back holes can be filled.
+    longest_hole : int
+    floor : int or None
+        Nothing older is taken.
+    continuity : Continuity or None
+        None before the first sample.
+    reach, settled, birth : int
+        Outputs: end of the newest data, end of what can no longer change, first data.
+    resumes : tuple of int
+        Outputs at which the data start, or start again after a long hole.
+    gap_count, drift_count : int
+    """
+
+    channel: ChannelId
+    lock: PhaseLock
+    row: int
+    conversion: Conversion | None
+    history: Ring | None
+    shift: int
+    budget: int
+    reach_back: int
+    longest_hole: int
+    floor: int | None = None
+    continuity: Continuity | None = None
+    reach: int = 0
+    settled: int = 0
+    birth: int = 0
+    resumes: tuple[int, ...] = ()
+    gap_count: int = 0
+    drift_count: int = 0
+
+    def output(self, index: int) -> int:
+        """First output at or past the input `index`."""
+        return index if self.conversion is None else self.conversion.outputs_before(index) + self.shift
+
+
+def open_channel(channel: ChannelId, lock: PhaseLock, row: int, pace: Pace) -> Channel:
+    """Prepare a channel for its first sample; the filter is designed if its rate needs one."""
+    budget = math.ceil(Fraction(pace.budget) * lock.rate / pace.rate)
+    longest_hole = math.floor(Fraction(pace.longest_hole) * lock.rate / pace.rate)
+    reach_back = budget + math.ceil(PACKET_LIMIT_S * lock.rate)
+    conversion = history = None
+    shift = 0
+    if lock.rate != pace.rate:
+        conversion = design_conversion(lock.rate, pace.rate)
+        memory = reach_back + 4 * conversion.half_width + math.ceil(PIECE_S * lock.rate)
+        history = Ring(memory, maximum_rows=1)
+        history.open_row()
+        shift = round(lock.phase_ns * pace.rate / NS_PER_S)
+    return Channel(channel, lock, row, conversion, history, shift, budget, reach_back, longest_hole)
+
+
+def residual_phase_ns(channel: Channel, rate: Fraction) -> int:
+    """How far the channel's outputs lie behind the grid of the network's rate."""
+    return channel.lock.phase_ns - round(channel.shift * NS_PER_S / rate)
+
+
+def accept(
+    channel: Channel, ring: Ring, start: int, samples_T: np.ndarray
+) -> tuple[Placement, tuple[Span, ...]]:
+    """Take what is new of a packet into the ring.
+
+    Parameters
+    ----------
+    channel : Channel
+        Brought up to date in place.
+    ring : Ring
+        At the network's rate.
+    start : int
+        Input index of the first sample.
+    samples_T : ndarray, shape (T,)
+        At most `PIECE_S` seconds.
+
+    Returns
+    -------
+    placement : Placement
+    gaps : tuple of Span
+        Inputs that were given up.
+    """
+    if channel.continuity is None:
+        channel.continuity = begin(start, channel.budget, channel.floor)
+        channel.birth = channel.birth or channel.output(start)
+    placement = place(channel.continuity, start, start + len(samples_T), channel.reach_back)
+    _write(channel, ring, placement, start, samples_T)
+    channel.continuity, gaps = settle(placement.state, channel.budget)
+    channel.gap_count += len(gaps)
+    _refresh(channel, channel.continuity)
+    return placement, gaps
+
+
+def _refresh(channel: Channel, state: Continuity) -> None:
+    """Carry the state of continuity over to the outputs."""
+    channel.reach = channel.output(state.newest)
+    lag = channel.conversion.half_width if channel.conversion else 0
+    channel.settled = channel.output(state.settled - lag)
+    if state.holes or state.closed:
+        channel.resumes = tuple(channel.output(end) for end in resumptions(state, channel.longest_hole))
+    if channel.floor is None and (lead := state.lead):
+        channel.birth = channel.output(lead.end)
+
+
+def _write(channel: Channel, ring: Ring, placement: Placement, start: int, samples_T: np.ndarray) -> None:
+    """Write the accepted spans: into the ring, or into the history and their outputs into the ring."""
+    target = ring if channel.history is None else channel.history
+    row = channel.row if channel.history is None else 0
+    for span in placement.accepted:
+        target.write(row, span.start, samples_T[span.start - start : span.end - start])
+    if channel.history is not None and channel.conversion is not None:
+        for span in placement.accepted:
+            _write_outputs(channel, channel.conversion, channel.history, ring, span, placement.state.newest)
+
+
+def _write_outputs(
+    channel: Channel, conversion: Conversion, history: Ring, ring: Ring, span: Span, newest: int
+) -> None:
+    """Compute the outputs that new inputs complete; those that still miss an input are NaN."""
+    first, last = conversion.outputs_touched(span.start, span.end)
+    last = min(last, conversion.settled_outputs(newest))
+    if first < last:
+        start, end = conversion.inputs_needed(first, last)
+        outputs_T = convert_rate(conversion, history.read(0, start, end - start), first, last)
+        ring.write(channel.row, first + channel.shift, outputs_T)

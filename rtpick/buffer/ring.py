@@ -1,0 +1,155 @@
+"""Samples of many channels in preallocated rows, addressed by absolute index.
+
+T time. A sample missing is NaN: a row is its own validity mask.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rtpick.vocabulary.waveform import Float32Array
+
+_FIRST_ROWS = 64
+
+
+class Ring:
+    """The newest `length` samples of each row.
+
+    The one owner writes and reads; nothing is locked. A row keeps the samples ``[head - length,
+    head)``, where the head is the end of the newest one written; reading elsewhere gives NaN, so
+    that a row without data for long has nothing stale to show.
+
+    Parameters
+    ----------
+    length : int
+        Samples a row.
+    maximum_rows : int
+        Rows that may be opened in all.
+
+    Notes
+    -----
+    Memory is taken in blocks, each as large as all before it, and no block is ever moved.
+
+    Examples
+    --------
+    >>> ring = Ring(4)
+    >>> row = ring.open_row()
+    >>> ring.write(row, 10, np.arange(10, 13))
+    >>> ring.write(row, 14, np.arange(14, 15))
+    >>> ring.read(row, 10, 6)
+    array([nan, 11., 12., nan, 14., nan], dtype=float32)
+    """
+
+    def __init__(self, length: int, maximum_rows: int = 1 << 16) -> None:
+        self.length = length
+        self._maximum_rows = maximum_rows
+        self._rows: list[Float32Array] = []
+        self._low: list[int | None] = []
+        self._head: list[int] = []
+
+    def open_row(self) -> int:
+        """Take one more row.
+
+        Raises
+        ------
+        MemoryError
+            If `maximum_rows` are open already.
+        """
+        row = len(self._head)
+        if row >= self._maximum_rows:
+            raise MemoryError(f"a ring of {self._maximum_rows} rows is full; select fewer channels")
+        if row == len(self._rows):
+            count = min(max(_FIRST_ROWS, row), self._maximum_rows - row)
+            self._rows.extend(np.empty((count, self.length), np.float32))
+        self._low.append(None)
+        self._head.append(0)
+        return row
+
+    @property
+    def row_count(self) -> int:
+        """Rows that are open."""
+        return len(self._head)
+
+    @property
+    def allocated_bytes(self) -> int:
+        """Memory that the blocks take."""
+        return len(self._rows) * self.length * 4
+
+    def span(self, row: int) -> tuple[int, int] | None:
+        """First and last (exclusive) index that the row may hold, or None before its first sample."""
+        low = self._low[row]
+        if low is None:
+            return None
+        return max(low, self._head[row] - self.length), self._head[row]
+
+    def write(self, row: int, start: int, samples_T: np.ndarray) -> None:
+        """Put samples in their places; what lies between the head and `start` becomes NaN.
+
+        Parameters
+        ----------
+        row : int
+            From `open_row`.
+        start : int
+            Absolute index of the first sample.
+        samples_T : ndarray, shape (T,)
+            Cast to float32. What is older than the row's memory is dropped.
+        """
+        end = start + len(samples_T)
+        low = self._low[row]
+        if low is None:
+            self._low[row], self._head[row] = start, start
+        elif start < low:
+            self._erase(row, end, low)
+            self._low[row] = start
+        head = self._head[row]
+        if start > head:
+            self._erase(row, max(head, end - self.length), start)
+        self._head[row] = head = max(head, end)
+        stale = max(head - self.length - start, 0)
+        if stale < len(samples_T):
+            self._store(row, start + stale, samples_T[stale:])
+
+    def read(self, row: int, start: int, count: int) -> Float32Array:
+        """Copy `count` samples from `start` on, NaN where missing."""
+        samples_T = np.full(count, np.nan, np.float32)
+        self.read_into(row, start, samples_T)
+        return samples_T
+
+    def read_into(self, row: int, start: int, out_T: Float32Array) -> None:
+        """Copy what the row holds of ``[start, start + len(out_T))``; the rest of `out_T` stays."""
+        low = self._low[row]
+        if low is None:
+            return
+        head = self._head[row]
+        first = max(start, low, head - self.length)
+        count = min(start + len(out_T), head) - first
+        if count <= 0:
+            return
+        samples_T, place, to = self._rows[row], first % self.length, first - start
+        before_wrap = min(count, self.length - place)
+        out_T[to : to + before_wrap] = samples_T[place : place + before_wrap]
+        if count > before_wrap:
+            out_T[to + before_wrap : to + count] = samples_T[: count - before_wrap]
+
+    def next_valid(self, row: int, start: int) -> int | None:
+        """Index of the first valid sample from `start` on, or None."""
+        span = self.span(row)
+        if span is None or span[1] <= start:
+            return None
+        first = max(start, span[0])
+        places = np.flatnonzero(~np.isnan(self.read(row, first, span[1] - first)))
+        return first + int(places[0]) if len(places) else None
+
+    def _erase(self, row: int, start: int, end: int) -> None:
+        """Make ``[start, end)`` missing."""
+        count = min(end - start, self.length)
+        if count > 0:
+            self._store(row, end - count, np.full(count, np.nan, np.float32))
+
+    def _store(self, row: int, start: int, samples_T: np.ndarray) -> None:
+        """Copy at most `length` samples into their places, in two parts where they wrap."""
+        memory_T, place = self._rows[row], start % self.length
+        before_wrap = self.length - place
+        memory_T[place : place + len(samples_T)] = samples_T[:before_wrap]
+        if len(samples_T) > before_wrap:
+            memory_T[: len(samples_T) - before_wrap] = samples_T[before_wrap:]

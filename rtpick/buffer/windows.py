@@ -1,0 +1,239 @@
+"""Which windows of an instrument are complete, and what is in them.
+
+C component, T time. All indices are outputs: samples on the grid of the network's rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+
+from rtpick.buffer.channel import Channel, Pace, residual_phase_ns
+from rtpick.buffer.ring import Ring
+from rtpick.vocabulary.codes import InstrumentId
+from rtpick.vocabulary.waveform import Float32Array, Window
+
+COMPONENTS = frozenset("ZNE123")
+"""Components that have a place in a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowGeometry:
+    """Where windows lie: they start at the multiples of the stride.
+
+    Parameters
+    ----------
+    component_order : str
+        ``"ENZ"``: the rows of a window.
+    rate : Fraction
+        Hz.
+    window_samples, stride_samples : int
+    minimum_samples : int
+        Valid samples that the best component of a window must have.
+    join_samples : int
+        A component joins the windows that end more than this after its first sample.
+    """
+
+    component_order: str
+    rate: Fraction
+    window_samples: int
+    stride_samples: int
+    minimum_samples: int
+    join_samples: int
+
+    def last_end(self, index: int) -> int:
+        """End of the last window that ends at or before `index`."""
+        return index - (index - self.window_samples) % self.stride_samples
+
+
+@dataclass(slots=True)
+class Instrument:
+    """What the buffer keeps of one instrument.
+
+    Parameters
+    ----------
+    instrument : InstrumentId
+    channels : dict of str to Channel
+        By component letter.
+    evaluated_end : int or None
+        End of the last window that was decided on.
+    longest_packet : int
+        Outputs; a component is expected to be silent for that long.
+    silent_since_ns : int
+        The network's reference time at the instrument's last packet.
+    dormant : bool
+        Flushed because it was silent.
+    """
+
+    instrument: InstrumentId
+    channels: dict[str, Channel] = field(default_factory=dict)
+    evaluated_end: int | None = None
+    longest_packet: int = 0
+    silent_since_ns: int = 0
+    dormant: bool = False
+
+    @property
+    def reach(self) -> int:
+        """End (exclusive) of the newest data of any component."""
+        return max(channel.reach for channel in self.channels.values())
+
+
+@lru_cache(maxsize=1024)
+def component_slots(components: frozenset[str], component_order: str) -> tuple[str | None, ...]:
+    """Choose which component goes into which row of a window.
+
+    Parameters
+    ----------
+    components : frozenset of str
+        Letters that the instrument records.
+    component_order : str
+        The rows, in Z, N and E.
+
+    Returns
+    -------
+    tuple of (str or None)
+        A letter a row. Z, N and E come first; of Z12 the 1 stands for N and the 2 for E, of Z23 the
+        2 for N and the 3 for E, of 123 the 1 for Z, the 2 for N and the 3 for E.
+
+    Examples
+    --------
+    >>> component_slots(frozenset("Z12"), "ENZ"), component_slots(frozenset("123"), "ZNE")
+    (('2', '1', 'Z'), ('1', '2', '3'))
+    """
+    if "1" in components and "3" not in components:
+        aliases = {"N": "1", "E": "2"}
+    elif "1" in components and "Z" not in components:
+        aliases = {"Z": "1", "N": "2", "E": "3"}
+    else:
+        aliases = {"N": "2" if "2" in components else "1", "E": "3"}
+    rows = ((row, aliases.get(row)) for row in component_order)
+    return tuple(next((name for name in names if name in components), None) for names in rows)
+
+
+def settled_index(instrument: Instrument, pace: Pace) -> int:
+    """Tell up to where no component that is waited for can still change.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        With at least one component.
+    pace : Pace
+        A component that is further behind the newest one than the patience and the longest packet is
+        not waited for; an instrument that is not known yet is waited for in case that it has more.
+    """
+    channels, reach = instrument.channels.values(), instrument.reach
+    horizon = reach - pace.patience - instrument.longest_packet
+    settled = min(channel.settled for channel in channels if channel.reach >= horizon)
+    if len(channels) < 3 and reach - min(channel.birth for channel in channels) < pace.acquaintance:
+        return min(settled, reach - pace.budget - instrument.longest_packet)
+    return settled
+
+
+def complete(
+    instrument: Instrument, ring: Ring, geometry: WindowGeometry, settled: int, completed_ns: int
+) -> list[Window]:
+    """Cut the windows that end at or before `settled`, in order.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        `evaluated_end` moves on.
+    ring : Ring
+        At the network's rate.
+    geometry : WindowGeometry
+        Of all windows.
+    settled : int
+        Nothing before it is waited for any more.
+    completed_ns : int
+        Wall time for the windows' stamp.
+
+    Returns
+    -------
+    list of Window
+
+    Notes
+    -----
+    At the start of data, at a gap and at the end windows are partly NaN; those without enough valid
+    samples are passed over, and a span without any sample is passed over in one step.
+    """
+    windows = []
+    if instrument.evaluated_end is None:
+        instrument.evaluated_end = geometry.last_end(min(settled, _first_data(instrument, ring, settled)))
+    while instrument.evaluated_end + geometry.stride_samples <= settled:
+        end = instrument.evaluated_end + geometry.stride_samples
+        samples_CT, phase_ns = _assemble(instrument, ring, geometry, end)
+        valid_C = [len(row_T) - int(np.count_nonzero(np.isnan(row_T))) for row_T in samples_CT]
+        if max(valid_C) == 0:
+            end = max(end, geometry.last_end(_next_data(instrument, ring, geometry, end, settled)))
+        instrument.evaluated_end = end
+        if max(valid_C) >= geometry.minimum_samples:
+            start, coverage = end - geometry.window_samples, sum(valid_C) / samples_CT.size
+            windows.append(
+                Window(instrument.instrument, start, phase_ns, samples_CT, coverage, completed_ns)
+            )
+    return windows
+
+
+def cut_components(
+    channels: dict[str, Channel], ring: Ring, component_order: str, start: int, count: int
+) -> Float32Array:
+    """Copy a span of the components into the rows of a window, NaN where missing."""
+    samples_CT = np.full((len(component_order), count), np.nan, np.float32)
+    for row_T, component in zip(
+        samples_CT, component_slots(frozenset(channels), component_order), strict=True
+    ):
+        if component is not None:
+            ring.read_into(channels[component].row, start, row_T)
+    return samples_CT
+
+
+def mean_phase_ns(channels: dict[str, Channel], rate: Fraction) -> int:
+    """Average how far the components lie behind the grid."""
+    return sum(residual_phase_ns(channel, rate) for channel in channels.values()) // len(channels)
+
+
+def _assemble(
+    instrument: Instrument, ring: Ring, geometry: WindowGeometry, end: int
+) -> tuple[Float32Array, int]:
+    """Cut the window that ends at `end`, from the components that have joined by then."""
+    joined = {
+        component: channel
+        for component, channel in instrument.channels.items()
+        if channel.birth + geometry.join_samples < end
+    }
+    start = end - geometry.window_samples
+    order = geometry.component_order
+    samples_CT = cut_components(joined, ring, order, start, geometry.window_samples)
+    for row_T, component in zip(samples_CT, component_slots(frozenset(joined), order), strict=True):
+        if component is not None and joined[component].resumes:
+            _hide_resumed(row_T, joined[component], start, end, geometry.join_samples)
+    return samples_CT, mean_phase_ns(joined, geometry.rate) if joined else 0
+
+
+def _hide_resumed(row_T: Float32Array, channel: Channel, start: int, end: int, join_samples: int) -> None:
+    """Leave out the data of a component that has returned too shortly before the window's end.
+
+    Whether such data arrive before or after the window would have gone out without them is a
+    matter of luck; so they are left out always.
+    """
+    for resume in channel.resumes:
+        if resume < end <= resume + join_samples:
+            row_T[max(resume - start, 0) :] = np.nan
+
+
+def _first_data(instrument: Instrument, ring: Ring, default: int) -> int:
+    """Oldest index that any component may have in the ring."""
+    spans = (ring.span(channel.row) for channel in instrument.channels.values())
+    return min((span[0] for span in spans if span), default=default)
+
+
+def _next_data(
+    instrument: Instrument, ring: Ring, geometry: WindowGeometry, end: int, settled: int
+) -> int:
+    """First sample from the window that ends at `end` on, at most `settled`."""
+    start = end - geometry.window_samples
+    found = (ring.next_valid(channel.row, start) for channel in instrument.channels.values())
+    return min((index for index in found if index is not None), default=settled)
