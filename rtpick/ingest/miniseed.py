@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from pymseed import MiniSEEDError, MS3Record
@@ -21,6 +22,7 @@ from rtpick.vocabulary.errors import RecordError
 from rtpick.vocabulary.waveform import Packet, RejectCause, Rejection
 
 _STEIM_ENCODINGS = (10, 11)
+_parse_source_id = lru_cache(maxsize=1 << 16)(ChannelId.from_source_id)
 _EARLIEST_NS = -2_145_916_799_999_999_998  # libmseed's marks for "unset" and "error" lie just below
 
 
@@ -140,10 +142,10 @@ def _channel_of(parsed: MS3Record) -> ChannelId:
     """The channel's codes; records of text, and of things that are no SEED channel, are not seismic."""
     source_id = str(parsed.sourceid)
     try:
-        channel = ChannelId.from_source_id(source_id)
+        channel = _parse_source_id(source_id)
     except ValueError as error:
         raise UnusableRecordError(RejectCause.NOT_SEISMIC, str(error)) from error
-    if not channel.station.isalnum() or not channel.network.isalnum():
+    if not (channel.station.isalnum() and channel.network.isalnum()):
         raise UnusableRecordError(RejectCause.CORRUPT, f"{source_id!r} has damaged codes")
     if parsed.sampletype not in ("i", "f", "d") or parsed.numsamples <= 0:
         raise UnusableRecordError(RejectCause.NOT_SEISMIC, "text, or no samples", channel)

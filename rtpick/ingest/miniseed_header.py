@@ -16,16 +16,17 @@ HEADER_BYTES = 48  # fixed header of miniSEED 2
 DEFAULT_RECORD_BYTES = 512  # miniSEED 2 without blockette 1000, and all of legacy SeedLink
 MAXIMUM_RECORD_BYTES = 1 << 20
 _HEADER3 = struct.Struct("<2sBBIHHBBBBdIIBBHI")
+_HEADER2 = struct.Struct(">H22xHH")  # from byte 20: year, offset of the samples, first blockette
+_FIXED_HEADER2 = re.compile(rb"[0-9 \0]{6}[DRQM][ \0].{16}[\0-\x17][\0-\x3b][\0-\x3c]", re.DOTALL)
 _BLOCKETTE_LIMIT = 32  # a chain longer than this is a damaged header
 _START = re.compile(rb"[0-9 \0]{6}[DRQM][ \0][A-Z0-9 ]{12}|MS\x03.{9}[\0-\x17][\0-\x3b][\0-\x3c]", re.DOTALL)
 START_BYTES = 20  # as many as the pattern above looks at
 
 
 class Layout(NamedTuple):
-    """Where the parts of a miniSEED 2 record lie; `order` is struct's byte order of the header."""
+    """Length of a miniSEED 2 record, where its samples begin and struct's byte order of them."""
 
     length: int
-    order: str
     data_offset: int
     data_order: str
 
@@ -80,37 +81,37 @@ def read_layout(data: bytes | bytearray, start: int = 0) -> Layout | None:
     """
     if len(data) - start < HEADER_BYTES:
         return None
-    order = _header_order(data, start)
-    data_offset, blockette = struct.unpack_from(order + "HH", data, start + 44)
+    if _FIXED_HEADER2.match(data, start) is None:
+        raise RecordError("no miniSEED header here: set these bytes aside")
+    year, data_offset, blockette = _HEADER2.unpack_from(data, start + 20)
+    order = ">" if 1900 <= year <= 2100 else "<"
+    if order == "<":
+        data_offset, blockette = struct.unpack_from("<HH", data, start + 44)
+    return _walk_blockettes(data, start, blockette, order, data_offset)
+
+
+def _walk_blockettes(
+    data: bytes | bytearray, start: int, blockette: int, order: str, data_offset: int
+) -> Layout | None:
+    """Follow the chain to blockette 1000: length as a power of two, byte order of the samples."""
     for _ in range(_BLOCKETTE_LIMIT):
         if blockette < HEADER_BYTES:
-            return Layout(DEFAULT_RECORD_BYTES, order, data_offset, ">")
-        if start + blockette + 8 > len(data):
+            return Layout(DEFAULT_RECORD_BYTES, data_offset, ">")
+        at = start + blockette
+        if at + 8 > len(data):
             return None
-        kind, following = struct.unpack_from(order + "HH", data, start + blockette)
+        kind, following = struct.unpack_from(order + "HH", data, at)
         if kind == 1000:
-            return _layout1000(data, start + blockette, order, data_offset)
+            return Layout(_length1000(data[at + 6]), data_offset, "<" if data[at + 5] == 0 else ">")
         blockette = following if following > blockette else 0
     raise RecordError("a chain of blockettes without an end: set this record aside")
 
 
-def _layout1000(data: bytes | bytearray, at: int, order: str, data_offset: int) -> Layout:
-    """Read blockette 1000: length as a power of two, byte order of the samples."""
-    exponent = data[at + 6]
+def _length1000(exponent: int) -> int:
+    """Length of a record from the exponent in blockette 1000."""
     if not 7 <= exponent <= 20:
         raise RecordError(f"a record length of 2**{exponent} bytes: set this record aside")
-    return Layout(1 << exponent, order, data_offset, "<" if data[at + 5] == 0 else ">")
-
-
-def _header_order(data: bytes | bytearray, start: int) -> str:
-    """Check the fixed header and tell its byte order from the year."""
-    hour, minute, second = data[start + 24 : start + 27]
-    valid = data[start + 6] in b"DRQM" and data[start + 7] in b" \0"
-    valid = valid and all(byte in b"0123456789 \0" for byte in data[start : start + 6])
-    if not (valid and hour < 24 and minute < 60 and second <= 60):
-        raise RecordError("no miniSEED header here: set these bytes aside")
-    (year,) = struct.unpack_from(">H", data, start + 20)
-    return ">" if 1900 <= year <= 2100 else "<"
+    return 1 << exponent
 
 
 def _length3(data: bytes | bytearray, start: int) -> int | None:
