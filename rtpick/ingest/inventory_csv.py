@@ -120,10 +120,11 @@ def _require_columns(path: Path, names: set[str]) -> None:
 
 def _station(row: _Row) -> Station:
     network, station, location, code = _codes(row)
+    longitude_deg = row.degrees("longitude", 360.0)
     return Station(
         station=StationId(network, station),
         latitude_deg=row.degrees("latitude", 90.0),
-        longitude_deg=(row.degrees("longitude", 360.0) + 180.0) % 360.0 - 180.0,
+        longitude_deg=longitude_deg - 360.0 if longitude_deg > 180.0 else longitude_deg,
         elevation_m=_elevation_m(row),
         channels=tuple(_channels(row, network, station, location, code)),
     )
@@ -171,5 +172,5 @@ def _sensitivities(row: _Row, count: int) -> list[float | None]:
         raise InventoryError(f"{row.place}: {len(texts)} sensitivities for {count} channels; give one each")
     values = [_finite(text) for text in texts]
     if None in values:
-        raise InventoryError(f"{row.place}: sensitivity {row.text('sensitivity')!r} is not a number; correct it")
+        raise InventoryError(f"{row.place}: sensitivity {row.text('sensitivity')!r} is no number; correct it")
     return values if len(values) == count else values * count
