@@ -116,13 +116,17 @@ class AssociationSettings(Section):
     """From picks to events."""
 
     velocity_model: str = Field("iasp91", description="iasp91, or a CSV of depth_km, vp, vs")
-    maximum_depth_km: Annotated[float, Field(gt=0, le=800)] = 40.0
-    maximum_distance_km: Positive = 200.0
-    margin_km: NotNegative = 50.0
-    cell_km: Positive | None = Field(None, description="vote grid spacing; absent: from the aperture")
-    minimum_picks: Annotated[int, Field(ge=3)] = 5
+    maximum_depth_km: Annotated[float, Field(gt=0, le=700)] | None = Field(
+        None, description="a third of the aperture, at least 50, within the model, if absent"
+    )
+    maximum_distance_km: Positive = 800.0
+    margin_km: NotNegative | None = Field(None, description="search beyond the network; the aperture, at most 50")
+    cell_km: Positive | None = Field(None, description="spacing of the vote grid; from the station spacing if absent")
+    onset_uncertainty_s: Positive | None = Field(None, description="of a P pick; from the station spacing if absent")
+    minimum_picks: Annotated[int, Field(ge=4)] = 5
     minimum_stations: Annotated[int, Field(ge=3)] = 3
     maximum_residual_s: Positive = 1.5
+    minimum_log_odds: float = Field(4.0, description="natural logarithm of event against chance")
     settle_s: Positive = 120.0
     publish_interval_s: NotNegative = 1.0
 

@@ -1,0 +1,107 @@
+"""Picks as the associator sees them, and the events that are supposed behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtpick.association.evidence import Forecast
+from rtpick.association.sites import Sites
+from rtpick.association.velocity import FloatArray
+from rtpick.vocabulary.pick import Pick
+from rtpick.vocabulary.time import NS_PER_S
+
+_SWAPPED = -4.0  # log of the share of picks that carry the other phase's name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signal:
+    """A pick, reduced to what association needs.
+
+    `role` is 0 for P and 1 for S; `merit` is the log-odds that its own quality lends it.
+    """
+
+    pick_id: str
+    time_ns: int
+    time_s: float
+    station: int
+    role: int
+    merit: float
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Canonical order of picks."""
+        return self.time_ns, self.pick_id
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """A pick as part of an event, in a role that need not be the one it is labelled with."""
+
+    signal: Signal
+    role: int
+
+    @property
+    def slot(self) -> tuple[int, int]:
+        """Role and station: an event holds one pick of each."""
+        return self.role, self.signal.station
+
+    @property
+    def merit(self) -> float:
+        """Log-odds of the pick's own quality in this role."""
+        return self.signal.merit + (0.0 if self.role == self.signal.role else _SWAPPED)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hypothesis:
+    """A supposed event: its picks, the source that explains them, and how sure that is.
+
+    Parameters
+    ----------
+    key : str
+        The pick at whose arrival the event was first supposed, and a number to tell twins apart.
+    members : tuple of Member
+        In canonical order.
+    source : ndarray, shape (4,)
+        Geocentric latitude and longitude (rad), depth (km), origin time (s since 1970).
+    covariance_44 : ndarray
+        East, north, down (km), time (s).
+    ratio_M, sigma_M : ndarray
+        Residuals in standard deviations, and these (s).
+    outlook : Forecast
+    gain_RS : ndarray
+        What a pick would add before fit and merit.
+    log_odds : float
+    end_s : float
+        After this time no further pick is expected.
+    review_s : float
+        When the event is weighed against its rivals next.
+    """
+
+    key: str
+    members: tuple[Member, ...]
+    source: FloatArray
+    covariance_44: FloatArray
+    ratio_M: FloatArray
+    sigma_M: FloatArray
+    outlook: Forecast
+    gain_RS: FloatArray
+    log_odds: float
+    end_s: float
+    review_s: float
+
+    @property
+    def stations(self) -> int:
+        """Number of distinct stations."""
+        return len({member.signal.station for member in self.members})
+
+
+def read_signal(pick: Pick, sites: Sites) -> Signal | None:
+    """Reduce a pick; None where its station is unknown or its phase is neither P nor S."""
+    station = sites.number.get(pick.station_id)
+    role = {"P": 0, "S": 1}.get(pick.phase_hint[:1].upper())
+    if station is None or role is None:
+        return None
+    merit = float(np.clip(3.0 * (pick.probability - 0.5), -1.0, 1.5)) if np.isfinite(pick.probability) else 0.0
+    return Signal(pick.pick_id, pick.time_ns, pick.time_ns / NS_PER_S, station, role, merit)
