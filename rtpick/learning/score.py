@@ -31,7 +31,7 @@ PHASES = ("P", "S")
 
 @dataclass(frozen=True)
 class Scores:
-    """A network's outcome: tallies of P and S over the event windows, and picks on the noise windows."""
+    """A network's outcome: tallies of P and S over all windows, and picks on the noise windows."""
 
     tallies: dict[str, Tally]
     noise_windows: int
@@ -102,18 +102,16 @@ def label_table(windows: list[Window]) -> pd.DataFrame:
 
 
 def score_picks(picks: pd.DataFrame, windows: list[Window], tolerance_s: float) -> Scores:
-    """Tally the picks of every window against its labels."""
+    """Tally the picks of every window against its labels; on a noise window, every pick is false."""
     times = {key: group.to_numpy() for key, group in picks.groupby(["record", "phase_type"])["phase_time"]}
     tallies = dict.fromkeys(PHASES, Tally())
     noise_picks = 0
     for window in windows:
         for phase, samples in zip(PHASES, window.crop.arrival_2A, strict=True):
             found_s = times.get((window.record, phase), np.empty(0))
-            if window.noise:
-                noise_picks += len(found_s)
-            else:
-                label_s = samples[np.isfinite(samples)] / SAMPLING_RATE_HZ
-                tallies[phase] += tally(found_s, label_s, tolerance_s)
+            label_s = samples[np.isfinite(samples)] / SAMPLING_RATE_HZ
+            tallies[phase] += tally(found_s, label_s, tolerance_s)
+            noise_picks += len(found_s) if window.noise else 0
     return Scores(tallies, sum(window.noise for window in windows), noise_picks)
 
 
@@ -161,9 +159,7 @@ def _to_table(results: dict[str, Scores]) -> Table:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m rtpick.learning.score", description=__doc__)
     parser.add_argument("--windows", type=Path, required=True, help="labelled windows in SeisBench's layout")
-    parser.add_argument(
-        "--network", action="append", required=True, help="name or path; give it once for each"
-    )
+    parser.add_argument("--network", action="append", required=True, help="name or path; once for each")
     parser.add_argument("--split", nargs="+", default=["test"], help="splits to score on")
     parser.add_argument("--repeats", type=int, default=10, help="windows per event")
     parser.add_argument("--threshold", type=float, default=0.3)

@@ -35,7 +35,7 @@ _STEM = {"inc": "input.conv", "in_bn": "input.bn", "out": "output.conv"}
 
 def is_seisbench_file(path: Path) -> bool:
     """Tell whether a path names one of SeisBench's two files."""
-    return WEIGHTS_SUFFIX.search(path.name) is not None and not path.name.endswith(".json")
+    return WEIGHTS_SUFFIX.search(path.name) is not None
 
 
 def read_seisbench(path: Path) -> Network:
