@@ -93,6 +93,11 @@ class Catalog:
         with self._transaction(self._reader) as connection:
             return reads.read_picks(connection, since_ns, until_ns, status)
 
+    def picks_of(self, event: Event) -> list[Pick]:
+        """Read the picks that an event's arrivals name, by onset."""
+        with self._transaction(self._reader) as connection:
+            return reads.read_named_picks(connection, sorted(event.pick_ids))
+
     def events(
         self,
         since_ns: int | None = None,
@@ -127,6 +132,13 @@ class Catalog:
         """Note that these revisions have been told; newer ones of the same pick still wait."""
         with self._transaction(self._writer) as connection:
             writes.forget_published(connection, items)
+
+    def describe(self) -> str:
+        """Name the database and what it holds, in one line without secrets."""
+        with self._transaction(self._reader) as connection:
+            counts = reads.count_rows(connection)
+        held = ", ".join(f"{count} {name}" for name, count in counts.items())
+        return f"{self._reader.url.render_as_string(hide_password=True)}: {held}"
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -56,7 +56,7 @@ class ClipStore:
     def __len__(self) -> int:
         return len(self._sizes_bytes)
 
-    def put(self, clip: Clip) -> Path:
+    def write(self, clip: Clip) -> Path:
         """Write a clip; one of the same pick is replaced.
 
         Raises

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, Table, and_, select
+from sqlalchemy import Connection, RowMapping, Select, Table, and_, func, select
 
 from rtpick.archive import rows, tables
 from rtpick.archive.writes import KIND_EVENT, KIND_PICK
@@ -25,6 +26,28 @@ def read_picks(
         query = query.where(tables.pick.c.status == status.value)
     query = query.order_by(tables.pick.c.time_ns, tables.pick.c.pick_id)
     return [rows.read_pick(row) for row in connection.execute(query).mappings()]
+
+
+def read_named_picks(connection: Connection, pick_ids: Sequence[str]) -> list[Pick]:
+    """The picks of these names, by onset."""
+    columns = tables.pick.c
+    query = (
+        select(tables.pick).where(columns.pick_id.in_(pick_ids)).order_by(columns.time_ns, columns.pick_id)
+    )
+    return [rows.read_pick(row) for row in connection.execute(query).mappings()]
+
+
+def count_rows(connection: Connection) -> dict[str, int]:
+    """How much the catalogue holds, by the name of what is counted."""
+    counted = {
+        "picks": tables.pick,
+        "events": tables.event,
+        "gaps": tables.gap,
+        "resume points": tables.progress,
+        "not yet published": tables.outbox,
+    }
+    queries = {name: select(func.count()).select_from(table) for name, table in counted.items()}
+    return {name: int(connection.execute(query).scalar_one()) for name, query in queries.items()}
 
 
 def read_latest_events(

@@ -217,6 +217,16 @@ def test_many_picks_in_one_commit(catalog: Catalog) -> None:
     assert catalog.unpublished() == []
 
 
+def test_the_picks_of_an_event_are_found(catalog: Catalog) -> None:
+    catalog.commit([make_pick(0), make_pick(1), make_event()])
+    assert catalog.picks_of(make_event()) == [make_pick(0)]
+
+
+def test_the_catalogue_describes_itself(url: str, catalog: Catalog) -> None:
+    catalog.commit([make_pick(0), make_pick(1), make_event()])
+    assert catalog.describe() == f"{url}: 2 picks, 1 events, 0 gaps, 0 resume points, 3 not yet published"
+
+
 def limit_pages(catalog: Catalog, pages: int) -> None:
     """Let SQLite itself refuse to grow, as it does on a full disk."""
 

@@ -33,7 +33,7 @@ def assert_same_clip(one: Clip, other: Clip) -> None:
 
 
 def test_a_clip_comes_back(tmp_path: Path) -> None:
-    path = ClipStore(tmp_path, 0).put(make_clip())
+    path = ClipStore(tmp_path, 0).write(make_clip())
     assert path == tmp_path / "2010/147/BW.UH1/p0.npz"
     assert_same_clip(read_clip(path), make_clip())
 
@@ -46,8 +46,8 @@ def test_a_pick_id_never_leaves_the_folder() -> None:
 
 def test_a_repeat_replaces_the_clip(tmp_path: Path) -> None:
     store = ClipStore(tmp_path, 0)
-    store.put(make_clip(count=500))
-    path = store.put(make_clip())
+    store.write(make_clip(count=500))
+    path = store.write(make_clip())
     assert_same_clip(read_clip(path), make_clip())
     assert (len(store), store.total_bytes) == (1, path.stat().st_size)
 
@@ -56,7 +56,7 @@ def test_the_oldest_make_room(tmp_path: Path) -> None:
     size = len(encode_clip(make_clip()))
     store = ClipStore(tmp_path, 3 * size)
     for number in range(5):
-        store.put(make_clip(f"p{number}", T0_NS + number * DAY_NS))
+        store.write(make_clip(f"p{number}", T0_NS + number * DAY_NS))
     assert [path.stem for path in iterate_clips(tmp_path)] == ["p2", "p3", "p4"]
     assert store.total_bytes == 3 * size
     assert not (tmp_path / "2010/147/BW.UH1").exists()
@@ -65,7 +65,7 @@ def test_the_oldest_make_room(tmp_path: Path) -> None:
 def test_the_bound_holds_over_a_restart(tmp_path: Path) -> None:
     store = ClipStore(tmp_path, 0)
     for number in range(4):
-        path = store.put(make_clip(f"p{number}"))
+        path = store.write(make_clip(f"p{number}"))
         os.utime(path, ns=(0, number + 1))
     reopened = ClipStore(tmp_path, 2 * path.stat().st_size)
     assert sorted(item.stem for item in iterate_clips(tmp_path)) == ["p2", "p3"]
@@ -73,7 +73,7 @@ def test_the_bound_holds_over_a_restart(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_left_is_removed(tmp_path: Path) -> None:
-    path = ClipStore(tmp_path, 0).put(make_clip())
+    path = ClipStore(tmp_path, 0).write(make_clip())
     partial = path.with_name(".p1.npz.partial")
     partial.write_bytes(b"half")
     assert len(ClipStore(tmp_path, 0)) == 1
@@ -90,7 +90,7 @@ def test_a_damaged_clip_is_told(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("keep", [10, 200, 2000])
 def test_a_clip_cut_short_is_told(tmp_path: Path, keep: int) -> None:
-    path = ClipStore(tmp_path, 0).put(make_clip())
+    path = ClipStore(tmp_path, 0).write(make_clip())
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ArchiveError, match="not a clip"):
         read_clip(path)
