@@ -77,6 +77,8 @@ class Hypothesis:
         After this time no further pick is expected.
     review_s : float
         When the event is weighed against its rivals next.
+    depth_fixed : bool
+        The picks do not resolve the depth, which is an assumption.
     """
 
     key: str
@@ -90,6 +92,7 @@ class Hypothesis:
     log_odds: float
     end_s: float
     review_s: float
+    depth_fixed: bool = False
 
     @property
     def stations(self) -> int:

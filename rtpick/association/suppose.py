@@ -13,7 +13,7 @@ import numpy as np
 from rtpick.association.background import Background
 from rtpick.association.compiled import compiled
 from rtpick.association.evidence import Forecast, claim_gains, forecast, log_fit, log_odds_by_range, log_prior
-from rtpick.association.locate import Timing, arrival_sigma_s, locate_source
+from rtpick.association.locate import Timing, arrival_sigma_s, descend, locate_source
 from rtpick.association.signal import Hypothesis, Member, Signal
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import IntArray
@@ -65,6 +65,10 @@ def explain(world: World, background: Background, key: str, members: tuple[Membe
     limit_km = 3.0 * world.extent.cell_km
     source, _, ratio_M, matrix_44 = locate_source(table, places, world.spread, timing, begin, depths_km, limit_km)
     covariance = _covariance(world, matrix_44)
+    fixed = bool(covariance[2, 2] > world.unresolved_km**2)
+    if fixed:
+        source[2] = world.usual_depth_km
+        source, _, ratio_M, _ = descend(table, places, world.spread, timing, source, limit_km, False)
     outlook = forecast(table, places, world.spread, world.detection, source, covariance)
     sigma_M = member_sigmas(world.spread, timing, outlook.time_RS, source[3])
     merit_M = np.array([m.merit for m in members])
@@ -78,7 +82,7 @@ def explain(world: World, background: Background, key: str, members: tuple[Membe
     source[3] += zero_s
     outlook.time_RS[:] += zero_s
     hypothesis = Hypothesis(key, members, source, covariance, ratio_M, sigma_M, outlook, gains,
-                            float(odds_G[best]) + prior, 0.0, 0.0)  # fmt: skip
+                            float(odds_G[best]) + prior, 0.0, 0.0, fixed)  # fmt: skip
     return _with_deadlines(world, hypothesis, best, now_s)
 
 

@@ -41,6 +41,16 @@ class World:
     area_km2: float
     events_per_s: float = _EVENTS_PER_S
 
+    @property
+    def unresolved_km(self) -> float:
+        """Standard deviation from which a depth counts as unresolved."""
+        return min(30.0, self.extent.maximum_depth_km / 3.0)
+
+    @property
+    def usual_depth_km(self) -> float:
+        """Depth that is assumed where none is resolved."""
+        return min(10.0, self.extent.maximum_depth_km / 4.0)
+
 
 def build_world(settings: AssociationSettings, inventory: Inventory, travel_times: TravelTimes) -> World:
     """Prepare what the associator needs of a network."""

@@ -1,0 +1,213 @@
+"""Associate a table of picks into located events, as the daemon would have as they arrived."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rtpick.association.associate import AssociatorState, Counts, finish, new_state, step
+from rtpick.association.sites import prepare_travel_times
+from rtpick.ingest.inventory import read_inventory
+from rtpick.settings.schema import AssociationSettings
+from rtpick.vocabulary.codes import ChannelId, StationId
+from rtpick.vocabulary.errors import PickTableError
+from rtpick.vocabulary.event import Event, EventStatus
+from rtpick.vocabulary.pick import Pick, PickStatus
+from rtpick.vocabulary.time import NS_PER_S, format_utc, parse_utc, to_ns
+
+EVENT_COLUMNS = (
+    "event_id", "epoch", "time", "latitude", "longitude", "depth_km", "n_picks", "rms_s", "gap_deg",
+    "nearest_deg", "time_uncertainty_s", "horizontal_uncertainty_km", "depth_uncertainty_km", "depth_fixed",
+    "magnitude", "magnitude_type",
+)  # fmt: skip
+PUBLICATION_COLUMNS = (
+    "event_id", "published_at", "status", "epoch", "latitude", "longitude", "depth_km", "n_picks",
+    "merged_into",
+)  # fmt: skip
+LOOKBACK_S = 120.0  # how long after its time a pick is still expected
+_NAMES = {"station": ("station", "station_id", "id"), "phase": ("phase", "phase_hint"),
+          "score": ("score", "probability")}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Final events, everything that was published with the time of its publication (ns), and counts."""
+
+    events: tuple[Event, ...]
+    publications: tuple[tuple[int, Event], ...]
+    counts: Counts
+
+
+def associate_table(
+    picks: Path | str,
+    stations: Path | str | Sequence[Path | str],
+    velocity_model: Path | str | None,
+    out: Path | str,
+    *,
+    arrival_column: str | None = None,
+    settings: AssociationSettings | None = None,
+) -> Result:
+    """Associate a table of picks and write events.csv, assignments.csv and publications.csv.
+
+    Parameters
+    ----------
+    picks : path
+        CSV with pick_id, station (NET.STA, or network and station apart), phase or phase_hint,
+        time (ISO 8601) or epoch (s), and optionally score or probability, amplitude, status.
+    stations : path or several
+        CSV of coordinates or StationXML.
+    velocity_model : path or None
+        CSV of depth_km, vp, vs; None takes what the settings say (iasp91).
+    out : path
+        Folder of the results; made if missing.
+    arrival_column : str or None
+        Column of arrival epochs (s) that set the order; without it, picks arrive in order of time.
+    settings : AssociationSettings or None
+
+    Raises
+    ------
+    PickTableError, InventoryError, VelocityModelError
+        Naming the file, the line or column, and the remedy.
+    """
+    settings = settings or AssociationSettings()
+    if velocity_model is not None:
+        settings = settings.model_copy(update={"velocity_model": str(velocity_model)})
+    files = [stations] if isinstance(stations, str | Path) else list(stations)
+    inventory = read_inventory([Path(file) for file in files])
+    arrivals = read_picks(Path(picks), arrival_column)
+    state = new_state(settings, inventory, prepare_travel_times(settings, inventory))
+    result = replay(state, _shown(arrivals))
+    write_result(Path(out), result)
+    return result
+
+
+def replay(state: AssociatorState, arrivals: Iterable[tuple[int, Pick]]) -> Result:
+    """Feed picks at their arrival times (ns); the watermark follows these at a distance."""
+    published: list[tuple[int, Event]] = []
+    now_ns = 0
+    for now_ns, pick in arrivals:
+        state, events = step(state, (pick,), now_ns - to_ns(LOOKBACK_S))
+        published.extend((now_ns, event) for event in events)
+    state, events = finish(state)
+    published.extend((now_ns, event) for event in events)
+    final = tuple(event for _, event in published if event.status is EventStatus.FINAL)
+    return Result(final, tuple(published), state.counts)
+
+
+def read_picks(path: Path, arrival_column: str | None) -> list[tuple[int, Pick]]:
+    """Read a table of picks in order of arrival, each with its arrival time (ns)."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise PickTableError(f"cannot read picks from {path}: {error}") from error
+    columns = {name: _column(path, table, names, name != "score") for name, names in _NAMES.items()}
+    if "epoch" not in table and "time" not in table:
+        raise PickTableError(f"{path} has neither a column time nor epoch")
+    if arrival_column is not None and arrival_column not in table:
+        raise PickTableError(f"{path} has no column {arrival_column}; it has {', '.join(table)}")
+    arrivals = []
+    for line, row in enumerate(table.to_dict("records"), start=2):
+        try:
+            pick = _pick({str(k): str(v) for k, v in row.items()}, columns, line)
+            arrival_ns = _epoch_ns(str(row[arrival_column])) if arrival_column else pick.time_ns
+        except (ValueError, KeyError) as error:
+            raise PickTableError(f"{path}, line {line}: {error}") from error
+        arrivals.append((arrival_ns, pick))
+    return sorted(arrivals, key=lambda item: item[0])
+
+
+def _column(path: Path, table: pd.DataFrame, names: Sequence[str], needed: bool) -> str | None:
+    found = next((name for name in names if name in table), None)
+    if found is None and needed:
+        raise PickTableError(f"{path} has no column {' or '.join(names)}; it has {', '.join(table)}")
+    return found
+
+
+def _pick(row: dict[str, str], columns: dict[str, str | None], line: int) -> Pick:
+    """Make a pick of a row; a channel that is not given is taken as broad-band."""
+    phase = row[columns["phase"] or ""][:1].upper()
+    if phase not in {"P", "S"}:
+        raise ValueError(f"phase {row[columns['phase'] or '']!r} is neither P nor S")
+    station = row[columns["station"] or ""]
+    code = StationId(row["network"], station) if row.get("network") else StationId.parse(station)
+    channel = row.get("channel") or ("HHZ" if phase == "P" else "HHN")
+    return Pick(
+        pick_id=row.get("pick_id") or f"row{line}",
+        channel=ChannelId(code.network, code.station, row.get("location", ""), channel),
+        phase_hint=phase,
+        time_ns=parse_utc(row["time"]) if row.get("time") else _epoch_ns(row["epoch"]),
+        probability=_number(row.get(columns["score"] or "", "")),
+        uncertainty_s=_number(row.get("uncertainty_s", "")),
+        amplitude=_number(row.get("amplitude", "")),
+        snr=_number(row.get("snr", "")),
+        coverage=1.0,
+        model_version=row.get("model_version", ""),
+        status=PickStatus(row.get("status") or "final"),
+        revision=int(row.get("revision") or 0),
+    )
+
+
+def _number(text: str) -> float:
+    return float(text) if text.strip() else math.nan
+
+
+def _epoch_ns(text: str) -> int:
+    """Turn epoch seconds as text into nanoseconds without losing digits."""
+    whole, _, fraction = text.strip().partition(".")
+    if not (whole.isdigit() and (fraction.isdigit() or not fraction)):
+        return to_ns(float(text))
+    return int(whole) * NS_PER_S + int(fraction.ljust(9, "0")[:9])
+
+
+def _shown(arrivals: Sequence[tuple[int, Pick]]) -> Iterator[tuple[int, Pick]]:
+    """Pass picks on behind a progress bar."""
+    columns = (TextColumn("associating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(arrivals)
+
+
+def write_result(out: Path, result: Result) -> None:
+    """Write the three tables."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [_event_row(event) for event in sorted(result.events, key=lambda e: e.origin.time_ns)]
+    pd.DataFrame(rows, columns=list(EVENT_COLUMNS)).to_csv(out / "events.csv", index=False)
+    pairs = [(event.event_id, arrival.pick_id) for event in result.events for arrival in event.arrivals]
+    pd.DataFrame(pairs, columns=["event_id", "pick_id"]).to_csv(out / "assignments.csv", index=False)
+    told = list(_publication_rows(result.publications))
+    pd.DataFrame(told, columns=list(PUBLICATION_COLUMNS)).to_csv(out / "publications.csv", index=False)
+
+
+def _event_row(event: Event) -> tuple[object, ...]:
+    origin, magnitude = event.origin, event.magnitude
+    return (
+        event.event_id, f"{origin.time_ns / NS_PER_S:.6f}", format_utc(origin.time_ns),
+        round(origin.latitude_deg, 6), round(origin.longitude_deg, 6), round(origin.depth_km, 3),
+        len(event.arrivals), round(origin.rms_s, 4), round(origin.azimuthal_gap_deg, 1),
+        round(origin.nearest_station_deg, 5), round(origin.time_uncertainty_s, 4),
+        round(origin.horizontal_uncertainty_km, 3), round(origin.depth_uncertainty_km, 3), origin.depth_fixed,
+        magnitude.magnitude if magnitude else "", magnitude.magnitude_type if magnitude else "",
+    )  # fmt: skip
+
+
+def _publication_rows(publications: Iterable[tuple[int, Event]]) -> Iterator[tuple[object, ...]]:
+    """List publications; a final revision counts as new or update if it says anything new."""
+    told: dict[str, Event] = {}
+    for now_ns, event in publications:
+        before, status = told.get(event.event_id), event.status
+        told[event.event_id] = event
+        if status is EventStatus.FINAL:
+            if before is not None and before.origin == event.origin and before.pick_ids == event.pick_ids:
+                continue
+            status = EventStatus.NEW if before is None else EventStatus.UPDATE
+        origin = event.origin
+        yield (
+            event.event_id, f"{now_ns / NS_PER_S:.3f}", status.value, f"{origin.time_ns / NS_PER_S:.6f}",
+            round(origin.latitude_deg, 6), round(origin.longitude_deg, 6), round(origin.depth_km, 3),
+            len(event.arrivals), event.merged_into or "",
+        )  # fmt: skip

@@ -1,0 +1,69 @@
+"""From a supposed event to the origin and arrivals that are published."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rtpick.association.locate import FREEDOM
+from rtpick.association.signal import Hypothesis
+from rtpick.association.sites import Sites
+from rtpick.association.sphere import azimuthal_gap_deg, geographic_deg, ray_geometry
+from rtpick.association.trace import EARTH_RADIUS_KM
+from rtpick.association.velocity import FloatArray
+from rtpick.vocabulary.event import Arrival, Origin
+from rtpick.vocabulary.time import to_ns
+
+_KM_PER_DEG = EARTH_RADIUS_KM * np.pi / 180.0
+
+
+def describe_arrivals(hypothesis: Hypothesis, sites: Sites) -> tuple[Arrival, ...]:
+    """List the picks of an event with residual, distance, azimuth and weight, in order of time."""
+    arrivals = []
+    for member, ratio, sigma in zip(hypothesis.members, hypothesis.ratio_M, hypothesis.sigma_M, strict=True):
+        station = member.signal.station
+        distance_km, east, north = ray_geometry(
+            hypothesis.source[0], hypothesis.source[1], sites.places.unit_S3[station]
+        )
+        arrivals.append(
+            Arrival(
+                pick_id=member.signal.pick_id,
+                station=str(sites.codes[station]),
+                phase="PS"[member.role],
+                time_ns=member.signal.time_ns,
+                residual_s=float(ratio * sigma),
+                distance_deg=float(distance_km / _KM_PER_DEG),
+                azimuth_deg=float(np.degrees(np.arctan2(east, north)) % 360.0),
+                weight=float((FREEDOM + 1.0) / (FREEDOM + ratio**2)),
+            )
+        )
+    return tuple(arrivals)
+
+
+def describe_origin(hypothesis: Hypothesis, arrivals: tuple[Arrival, ...]) -> Origin:
+    """State where and when, how surely, and how well the network surrounds it."""
+    covariance = hypothesis.covariance_44
+    residual = np.array([a.residual_s for a in arrivals])
+    weight = np.array([a.weight for a in arrivals])
+    wide_km2 = float(np.linalg.eigvalsh(covariance[:2, :2])[-1])
+    return Origin(
+        time_ns=to_ns(float(hypothesis.source[3])),
+        latitude_deg=geographic_deg(float(hypothesis.source[0])),
+        longitude_deg=_wrapped_deg(float(hypothesis.source[1])),
+        depth_km=float(hypothesis.source[2]),
+        time_uncertainty_s=float(np.sqrt(covariance[3, 3])),
+        horizontal_uncertainty_km=float(np.sqrt(wide_km2)),
+        depth_uncertainty_km=float("nan") if hypothesis.depth_fixed else float(np.sqrt(covariance[2, 2])),
+        depth_fixed=hypothesis.depth_fixed,
+        rms_s=float(np.sqrt(np.average(residual**2, weights=weight))),
+        azimuthal_gap_deg=azimuthal_gap_deg(np.array([a.azimuth_deg for a in arrivals])),
+        nearest_station_deg=min(a.distance_deg for a in arrivals),
+        covariance_km2=_spatial(covariance),
+    )
+
+
+def _wrapped_deg(longitude_rad: float) -> float:
+    return float((np.degrees(longitude_rad) + 180.0) % 360.0 - 180.0)
+
+
+def _spatial(covariance_44: FloatArray) -> tuple[float, ...]:
+    return tuple(covariance_44[:3, :3].ravel().tolist())
