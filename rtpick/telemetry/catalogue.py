@@ -82,7 +82,9 @@ CATALOGUE = (
     Family(
         "rtpick_event_revisions", H, "Revision at which an event became final", (), (0, 1, 2, 3, 5, 8, 13, 21)
     ),
-    Family("rtpick_latency_seconds", H, "Time that a pick spent, by stage", ("stage",), LATENCY_BUCKETS_S),
+    Family(
+        "rtpick_stage_latency_seconds", H, "Time that a pick spent, by stage", ("stage",), LATENCY_BUCKETS_S
+    ),
     Family("rtpick_commit_seconds", H, "Duration of a commit to the catalogue", (), COMMIT_BUCKETS_S),
     Family("rtpick_commit_failures_total", C, "Commits that storage refused", ("cause",)),
     Family("rtpick_publish_failures_total", C, "Publications that failed after the commit"),
@@ -105,7 +107,7 @@ def manual_page() -> str:
         lines.append(f"| `{family.name}` | {family.kind.value} | {labels} | {family.help} |")
     lines += [
         "",
-        f"Stages of `rtpick_latency_seconds`: {', '.join(STAGES)}. `network` compares the data's own time",
+        f"Stages of `rtpick_stage_latency_seconds`: {', '.join(STAGES)}. `network` compares the data's own time",
         "with the receipt, so that it has no meaning in a replay; `total` is the sum of the stages after it.",
         "A station's data age is `time() - rtpick_station_data_time_seconds`. Beside these there are the",
         "usual `process_*` and `python_*` metrics of the Prometheus client.",

@@ -120,7 +120,7 @@ class Metrics:
 
     def record_stage(self, stage: str, seconds: float) -> None:
         """Something passed a stage (one of `catalogue.STAGES`) in so many seconds."""
-        self._histograms["rtpick_latency_seconds"].labels(stage).observe(seconds)
+        self._histograms["rtpick_stage_latency_seconds"].labels(stage).observe(seconds)
 
     def record_commit(self, seconds: float) -> None:
         """A commit reached the disk."""
