@@ -82,9 +82,7 @@ async def _show_progress(server: SeedLinkServer, console: Console) -> None:
         task = bar.add_task("")
         while True:
             progress = server.progress()
-            bar.update(
-                task, description=describe(progress), completed=_fraction(progress) * 100.0
-            )
+            bar.update(task, description=describe(progress), completed=progress.fraction * 100.0)
             await asyncio.sleep(REFRESH_S)
 
 
@@ -94,9 +92,3 @@ def describe(progress: ServerProgress) -> str:
     place = "nothing yet" if time_ns is None else format_utc(time_ns)[:19].replace("T", " ")
     state = " (all played)" if progress.played else ""
     return f"data {place}{state}  clients {progress.client_count}  records sent {progress.sent_count}"
-
-
-def _fraction(progress: ServerProgress) -> float:
-    if progress.played:
-        return 1.0
-    return min(1.0, progress.released_count / max(1, progress.record_count))

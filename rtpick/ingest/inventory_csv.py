@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, remainder
 from pathlib import Path
 
 from rtpick.vocabulary.codes import ChannelId, StationId
@@ -124,7 +124,7 @@ def _station(row: _Row) -> Station:
     return Station(
         station=StationId(network, station),
         latitude_deg=row.degrees("latitude", 90.0),
-        longitude_deg=longitude_deg - 360.0 if longitude_deg > 180.0 else longitude_deg,
+        longitude_deg=longitude_deg if abs(longitude_deg) <= 180.0 else remainder(longitude_deg, 360.0),
         elevation_m=_elevation_m(row),
         channels=tuple(_channels(row, network, station, location, code)),
     )

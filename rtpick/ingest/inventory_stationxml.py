@@ -46,7 +46,10 @@ def read_stationxml(path: Path) -> list[Station]:
         except Exception as error:
             reason = str(error) or type(error).__name__
             raise InventoryError(f"{path}: no inventory that can be read: {reason}") from error
-    return list(_stations(found))
+    try:
+        return list(_stations(found))
+    except (TypeError, ValueError) as error:
+        raise InventoryError(f"{path}: {error}; correct it") from error
 
 
 def _without_stages(path: Path, content: bytes) -> bytes:
@@ -109,7 +112,9 @@ def _newer(known: Any, other: Any) -> Any:
 
 def _channel(code: ChannelId, channel: Any) -> Channel:
     sensitivity = channel.response.instrument_sensitivity if channel.response else None
-    value = float(sensitivity.value) if sensitivity and sensitivity.value else None
+    if sensitivity and sensitivity.value is None:
+        raise ValueError(f"channel {code}: InstrumentSensitivity without a number")
+    value = float(sensitivity.value) if sensitivity else None
     unit = sensitivity.input_units if sensitivity else None
     return Channel(
         channel=code,

@@ -38,11 +38,11 @@ _DEFAULT_REPLAY, _DEFAULT_FACTS, _DEFAULT_LIMITS = ReplaySettings(), ServerFacts
 
 @dataclass(frozen=True, slots=True)
 class ServerProgress:
-    """How far a replay is."""
+    """How far a replay is; `fraction` of the recording's time."""
 
     data_time_ns: int | None
+    fraction: float
     released_count: int
-    record_count: int
     sent_count: int
     client_count: int
     played: bool
@@ -114,7 +114,7 @@ class SeedLinkServer:
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._broken: asyncio.Future[None] | None = None
         self._data_time_ns: int | None = None
-        self._released_count = self._sent_before = 0
+        self._shift_ns = self._released_count = self._sent_before = 0
         self._played = False
 
     async def start(self) -> None:
@@ -190,12 +190,18 @@ class SeedLinkServer:
         streaming = [item.cursor for item in self._connections if item.cursor is not None]
         return ServerProgress(
             data_time_ns=self._data_time_ns,
+            fraction=1.0 if self._played else self._fraction(),
             released_count=self._released_count,
-            record_count=self._index.record_count if self._index else 0,
             sent_count=self._sent_before + sum(cursor.sent for cursor in streaming),
             client_count=len(streaming),
             played=self._played,
         )
+
+    def _fraction(self) -> float:
+        if self._index is None or self._data_time_ns is None:
+            return 0.0
+        span_ns = self._index.end_ns - self._index.start_ns
+        return (self._data_time_ns - self._shift_ns - self._index.start_ns) / span_ns
 
     def pause(self) -> None:
         """Send no record until `resume`, as a server that has stalled; INFO is still answered."""
@@ -247,11 +253,12 @@ class SeedLinkServer:
 
     async def _play(self, index: ArchiveIndex) -> None:
         await self._until_somebody_listens()
-        now_ns = self._clock()
-        shift_ns = whole_second_shift_ns(index.start_ns, now_ns) if self._replay.shift_to_now else 0
+        if self._replay.shift_to_now:
+            self._shift_ns = whole_second_shift_ns(index.start_ns, self._clock())
         loop = asyncio.get_running_loop()
-        started_s, first_ns = loop.time(), index.start_ns + shift_ns
-        for number, record in enumerate(replay_records(index, shift_ns, self._replay.packet_samples)):
+        started_s, first_ns = loop.time(), index.start_ns + self._shift_ns
+        records = replay_records(index, self._shift_ns, self._replay.packet_samples)
+        for number, record in enumerate(records):
             wait_s = started_s + due_s(record, first_ns, self._replay.speed) - loop.time()
             if wait_s > 0 or number % _YIELD_COUNT == 0:
                 self._announce()

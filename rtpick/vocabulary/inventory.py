@@ -33,7 +33,7 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The stations of a network, by code."""
+    """The stations of a network, by code; one listed without a network stands for any network's."""
 
     stations: dict[StationId, Station] = field(default_factory=dict)
 
@@ -44,14 +44,14 @@ class Inventory:
         return len(self.stations)
 
     def __contains__(self, station: StationId) -> bool:
-        return station in self.stations
+        return self.get(station) is not None
 
     def get(self, station: StationId) -> Station | None:
         """The station's metadata, or None where the inventory has none."""
-        return self.stations.get(station)
+        return self.stations.get(station) or self.stations.get(StationId("", station.station))
 
     def channel(self, channel: ChannelId) -> Channel | None:
         """The channel's metadata, or None."""
-        station = self.stations.get(channel.station_id)
+        station = self.get(channel.station_id)
         candidates = station.channels if station else ()
         return next((item for item in candidates if item.channel == channel), None)
