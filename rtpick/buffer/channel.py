@@ -11,13 +11,15 @@ from fractions import Fraction
 
 import numpy as np
 
+from rtpick.buffer.admission import JUMP_LIMIT_NS, Held
 from rtpick.buffer.continuity import Continuity, Placement, Span, begin, place, resumptions, settle
-from rtpick.buffer.lock import PhaseLock
+from rtpick.buffer.lock import PhaseLock, same_rate
 from rtpick.buffer.resample import Conversion, design_conversion
 from rtpick.buffer.resample import convert as convert_rate
 from rtpick.buffer.ring import Ring
 from rtpick.vocabulary.codes import ChannelId
 from rtpick.vocabulary.time import NS_PER_S
+from rtpick.vocabulary.waveform import Packet
 
 PACKET_LIMIT_S = 60
 """Packets longer than this are not waited for to their full length, nor filled in so far back."""
@@ -79,6 +81,9 @@ class Channel:
     resumes : tuple of int
         Outputs at which the data start, or start again after a long hole.
     gap_count, drift_count : int
+        Since the start.
+    held : Held or None
+        Packets that wait for others to bear them out.
     """
 
     channel: ChannelId
@@ -98,6 +103,12 @@ class Channel:
     resumes: tuple[int, ...] = ()
     gap_count: int = 0
     drift_count: int = 0
+    held: Held | None = None
+
+    @property
+    def newest_ns(self) -> int:
+        """End (exclusive) of the newest sample; 0 before the first."""
+        return self.lock.time_ns(self.continuity.newest) if self.continuity else 0
 
     def output(self, index: int) -> int:
         """First output at or past the input `index`."""
@@ -118,6 +129,13 @@ def open_channel(channel: ChannelId, lock: PhaseLock, row: int, pace: Pace) -> C
         history.open_row()
         shift = round(lock.phase_ns * pace.rate / NS_PER_S)
     return Channel(channel, lock, row, conversion, history, shift, budget, reach_back, longest_hole)
+
+
+def is_doubtful(channel: Channel, packet: Packet) -> bool:
+    """Tell whether a packet jumps so far ahead, or has another rate, that it wants confirmation."""
+    if not same_rate(packet.sampling_rate_hz, channel.lock.rate):
+        return True
+    return channel.continuity is not None and packet.start_ns > channel.newest_ns + JUMP_LIMIT_NS
 
 
 def residual_phase_ns(channel: Channel, rate: Fraction) -> int:

@@ -47,7 +47,7 @@ def nominal_rate(sampling_rate_hz: float, network_rate: Fraction) -> Fraction:
     return Fraction(sampling_rate_hz).limit_denominator(10_000)
 
 
-def same_rate(sampling_rate_hz: float, rate: Fraction) -> bool:
+def same_rate(sampling_rate_hz: float, rate: Fraction | float) -> bool:
     """Tell whether a header's rate belongs to a channel of the given rate.
 
     Examples

@@ -7,65 +7,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from heapq import nlargest
 
 import numpy as np
 
-from rtpick.buffer.channel import (
-    PACKET_LIMIT_S,
-    PIECE_S,
-    Channel,
-    Pace,
-    accept,
-    open_channel,
-)
-from rtpick.buffer.continuity import Span
-from rtpick.buffer.lock import PhaseLock, fresh_lock, nominal_rate, place_start, same_rate
+from rtpick.buffer.admission import contradicts, finite, hold, is_borne_out, refuse, reject_held
+from rtpick.buffer.channel import PACKET_LIMIT_S, PIECE_S, Channel, Pace, accept, is_doubtful
+from rtpick.buffer.lock import place_start, same_rate
 from rtpick.buffer.ring import Ring
+from rtpick.buffer.roster import ChannelStatus, Roster, enrol, enrol_anew, gaps_of
+from rtpick.buffer.silence import Silence, fallen_silent, is_due, network_time_ns
 from rtpick.buffer.windows import (
-    COMPONENTS,
     Instrument,
     WindowGeometry,
     complete,
     cut_components,
     mean_phase_ns,
+    needed_from,
     settled_index,
 )
 from rtpick.settings.schema import BufferSettings
 from rtpick.vocabulary.codes import ChannelId, InstrumentId
-from rtpick.vocabulary.time import SampleGrid, to_ns
-from rtpick.vocabulary.waveform import (
-    ChannelLock,
-    Float32Array,
-    Gap,
-    GapCause,
-    Packet,
-    RejectCause,
-    Rejection,
-    Window,
-)
-
-MINIMUM_RATE_HZ = 5.0
-MAXIMUM_RATE_HZ = 5000.0
+from rtpick.vocabulary.time import NS_PER_S, SampleGrid, to_ns
+from rtpick.vocabulary.waveform import ChannelLock, Float32Array, Gap, Packet, RejectCause, Rejection, Window
 
 ACQUAINTANCE_S = 60
 """Event time in which an instrument may turn out to have more components."""
 
-
-@dataclass(frozen=True, slots=True)
-class ChannelStatus:
-    """How a channel stands.
-
-    `settled_ns` is the end of what can no longer change, `newest_ns` the end of the newest sample.
-    """
-
-    channel: ChannelId
-    sampling_rate_hz: float
-    settled_ns: int
-    newest_ns: int
-    gap_count: int
-    drift_count: int
+MAXIMUM_CHANNELS = 1 << 16
 
 
 class Buffer:
@@ -98,28 +66,20 @@ class Buffer:
         stride_samples: int,
         locks: Iterable[ChannelLock] = (),
     ) -> None:
-        self._settings = settings
         self._grid = SampleGrid(sampling_rate_hz)
-        rate = self._grid.ratio
-        budget = math.ceil(to_ns(settings.reorder_budget_s) * rate / 10**9)
-        wait = math.ceil(to_ns(settings.component_wait_s) * rate / 10**9)
-        acquaintance = math.ceil(ACQUAINTANCE_S * rate)
-        self._pace = Pace(rate, budget, budget + wait, wait, acquaintance)
+        self._tolerance_ns = to_ns(settings.future_tolerance_s)
+        pace = _pace(settings, self._grid)
+        minimum = max(math.ceil(settings.minimum_coverage * window_samples), 1)
         self._geometry = WindowGeometry(
-            component_order,
-            rate,
-            window_samples,
-            stride_samples,
-            minimum_samples=max(math.ceil(settings.minimum_coverage * window_samples), 1),
-            join_samples=budget,
+            component_order, pace.rate, window_samples, stride_samples, minimum, pace.budget
         )
-        self._ring = Ring(self._ring_samples())
-        self._channels: dict[ChannelId, Channel] = {}
-        self._instruments: dict[InstrumentId, Instrument] = {}
-        self._locks = {lock.channel: lock for lock in locks}
+        asked = math.ceil(settings.length_s * pace.rate)
+        self._ring = Ring(max(asked, _least_length(self._geometry, pace)), MAXIMUM_CHANNELS)
+        restored = {lock.channel: lock for lock in locks}
+        acquainted = frozenset(channel.instrument_id for channel in restored)
+        self._roster = Roster(pace, self._ring, restored, acquainted)
+        self._silence = Silence(to_ns(settings.station_silence_s))
         self._ready: list[Window] = []
-        self._reference_ns = 0
-        self._until_review = 0
 
     def add(self, packet: Packet, now_ns: int) -> list[Gap | Rejection]:
         """Take in a packet.
@@ -136,21 +96,19 @@ class Buffer:
         list of Gap and Rejection
             Spans given up, and samples set aside. Bad data are never an exception.
         """
-        refusal = self._refuse(packet, now_ns)
+        refusal = refuse(packet, now_ns + self._tolerance_ns)
         if refusal is not None:
             return [refusal]
-        channel, notes = self._channel_of(packet)
-        instrument = self._instruments[packet.channel.instrument_id]
-        placed = place_start(channel.lock, int(packet.start_ns))
-        channel.lock = placed.lock
-        channel.drift_count += placed.drifted
-        length = channel.output(placed.index + len(packet.samples)) - channel.output(placed.index)
-        limit = math.ceil(PACKET_LIMIT_S * self._pace.rate)
-        instrument.longest_packet = max(instrument.longest_packet, min(length, limit))
-        received_ns = packet.received_ns or now_ns
-        notes += self._take(instrument, channel, placed.index, finite(packet.samples), received_ns)
-        self._review(instrument, now_ns)
-        return notes
+        channel = self._roster.channels.get(packet.channel)
+        if channel is None:
+            if self._ring.row_count >= MAXIMUM_CHANNELS:
+                return [_overload(packet)]
+            channel = enrol(self._roster, packet)
+        elif is_doubtful(channel, packet):
+            return self._hold(channel, packet, now_ns)
+        elif channel.held is not None and contradicts(channel.held, packet, channel.newest_ns):
+            return [*self._drop_held(channel), *self._take(channel, packet, now_ns)]
+        return self._take(channel, packet, now_ns)
 
     def complete_windows(self) -> list[Window]:
         """Fetch the windows completed since the last call, in order per instrument."""
@@ -159,7 +117,10 @@ class Buffer:
 
     def flush(self) -> list[Window]:
         """Fetch all windows that remain, partly filled ones included: nothing more will come."""
-        for instrument in self._instruments.values():
+        for channel in list(self._roster.channels.values()):
+            if channel.held is not None:
+                self._release(channel, 0)
+        for instrument in self._roster.instruments.values():
             self._finish(instrument, 0)
         return self.complete_windows()
 
@@ -178,116 +139,70 @@ class Buffer:
         ndarray of float32, shape (C, count)
             NaN where missing, or no longer in the ring.
         """
-        channels = self._instruments[instrument].channels
+        channels = self._roster.instruments[instrument].channels
         return cut_components(channels, self._ring, self._geometry.component_order, start_index, count)
 
     def locks(self) -> tuple[ChannelLock, ...]:
         """List every channel's phase, those of an earlier run that have not been seen yet included."""
-        current = {
-            channel.channel: ChannelLock(channel.channel, float(channel.lock.rate), channel.lock.phase_ns)
-            for channel in self._channels.values()
-        }
-        return tuple((self._locks | current).values())
+        return self._roster.locks()
+
+    def status(self) -> tuple[ChannelStatus, ...]:
+        """Tell how every channel stands."""
+        return self._roster.status()
 
     def watermarks(self) -> dict[InstrumentId, int]:
         """Tell for each instrument up to which time (exclusive) its data are settled."""
         return {
-            name: self._time_ns(item, settled_index(item, self._pace))
-            for name, item in self._instruments.items()
+            name: self._time_ns(item, settled_index(item, self._roster.pace))
+            for name, item in self._roster.instruments.items()
         }
 
     def phase_ns(self, instrument: InstrumentId) -> int:
         """How far an instrument's samples lie behind the grid."""
-        return mean_phase_ns(self._instruments[instrument].channels, self._pace.rate)
+        return mean_phase_ns(self._roster.instruments[instrument].channels, self._roster.pace.rate)
 
     def needed_from_ns(self, instrument: InstrumentId) -> int:
         """Tell the earliest sample time that a window still to come depends on."""
-        item = self._instruments[instrument]
-        spans = [self._ring.span(channel.row) for channel in item.channels.values()]
-        end = item.evaluated_end
-        if end is None:
-            end = self._geometry.last_end(min((span[0] for span in spans if span), default=item.reach))
-        end += self._geometry.stride_samples
-        first = end - max(self._geometry.window_samples, self._geometry.join_samples + 1)
+        item = self._roster.instruments[instrument]
+        first = needed_from(item, self._ring, self._geometry)
         return self._time_ns(item, first) - max(map(_filter_ns, item.channels.values()))
 
-    def status(self) -> tuple[ChannelStatus, ...]:
-        """Tell how every channel stands."""
-        return tuple(map(_status, self._channels.values()))
+    def _take(self, channel: Channel, packet: Packet, now_ns: int) -> list[Gap | Rejection]:
+        """Index a packet that is beyond doubt and take what is new of it."""
+        instrument = self._roster.instruments[packet.channel.instrument_id]
+        placed = place_start(channel.lock, int(packet.start_ns))
+        channel.lock = placed.lock
+        channel.drift_count += placed.drifted
+        length = channel.output(placed.index + len(packet.samples)) - channel.output(placed.index)
+        limit = math.ceil(PACKET_LIMIT_S * self._roster.pace.rate)
+        instrument.longest_packet = max(instrument.longest_packet, min(length, limit))
+        received_ns = packet.received_ns or now_ns
+        notes = self._take_pieces(instrument, channel, placed.index, finite(packet).samples, received_ns)
+        if is_due(self._silence, instrument, len(self._roster.instruments)):
+            self._review(now_ns)
+        return notes
 
-    def _refuse(self, packet: Packet, now_ns: int) -> Rejection | None:
-        """Set aside a packet that cannot be placed at all."""
-        samples, rate_hz = packet.samples, packet.sampling_rate_hz
-        cause, detail = None, ""
-        if samples.ndim != 1 or samples.dtype.kind not in "iuf" or not len(samples):
-            return Rejection(packet.channel, RejectCause.CORRUPT, samples.size, "no row of numbers")
-        if not MINIMUM_RATE_HZ <= rate_hz <= MAXIMUM_RATE_HZ:
-            cause, detail = RejectCause.RATE, f"{rate_hz} Hz"
-        elif packet.start_ns < 0:
-            cause, detail = RejectCause.DATE, "before 1970"
-        elif packet.end_ns > now_ns + to_ns(self._settings.future_tolerance_s):
-            cause = RejectCause.FUTURE
-        elif packet.channel.component not in COMPONENTS:
-            cause, detail = RejectCause.NOT_SEISMIC, f"component {packet.channel.component}"
-        return None if cause is None else Rejection(packet.channel, cause, len(samples), detail)
-
-    def _channel_of(self, packet: Packet) -> tuple[Channel, list[Gap | Rejection]]:
-        """Find the packet's channel; open it, or start it anew at another rate."""
-        channel = self._channels.get(packet.channel)
-        if channel is None:
-            return self._open(packet, self._ring.open_row()), []
-        if same_rate(packet.sampling_rate_hz, channel.lock.rate):
-            return channel, []
-        newest = channel.continuity.newest if channel.continuity else 0
-        end_ns = channel.lock.time_ns(newest)
-        gaps = self._gaps(channel, channel.continuity.holes if channel.continuity else ())
-        anew = self._open(packet, channel.row)
-        anew.floor = anew.lock.index(end_ns)
-        anew.reach, anew.settled, anew.birth = channel.reach, channel.settled, channel.birth
-        anew.gap_count, anew.drift_count = channel.gap_count, channel.drift_count
-        change = f"{float(channel.lock.rate)} -> {packet.sampling_rate_hz} Hz"
-        return anew, [*gaps, Rejection(packet.channel, RejectCause.RATE, 0, change)]
-
-    def _open(self, packet: Packet, row: int) -> Channel:
-        """Open a channel at its first packet, under the lock of an earlier run if there is one."""
-        rate = nominal_rate(packet.sampling_rate_hz, self._pace.rate)
-        known = self._locks.get(packet.channel)
-        if known is not None and same_rate(known.sampling_rate_hz, rate):
-            lock = PhaseLock(rate.numerator, rate.denominator, known.phase_ns)
-        else:
-            lock = fresh_lock(rate, int(packet.start_ns))
-        channel = open_channel(packet.channel, lock, row, self._pace)
-        self._channels[packet.channel] = channel
-        name = packet.channel.instrument_id
-        instrument = self._instruments.setdefault(name, Instrument(name))
-        instrument.channels[packet.channel.component] = channel
-        return channel
-
-    def _take(
+    def _take_pieces(
         self, instrument: Instrument, channel: Channel, start: int, samples_T: np.ndarray, received_ns: int
     ) -> list[Gap | Rejection]:
         """Take a packet in pieces, cutting the windows that each piece completes."""
         notes: list[Gap | Rejection] = []
         piece = math.ceil(PIECE_S * channel.lock.rate)
-        accepted = repeated = late = 0
+        repeated = late = 0
         for first in range(0, len(samples_T), piece):
             part_T = samples_T[first : first + piece]
             self._make_room(instrument, channel.output(start + first + len(part_T)), received_ns)
             placement, gaps = accept(channel, self._ring, start + first, part_T)
-            notes += self._gaps(channel, gaps)
-            accepted += len(part_T) - placement.repeated - placement.late
+            notes += gaps_of(channel, gaps)
             repeated, late = repeated + placement.repeated, late + placement.late
-            self._harvest(instrument, settled_index(instrument, self._pace), received_ns)
-        return notes + _refused(channel.channel, accepted, repeated, late)
+            self._harvest(instrument, settled_index(instrument, self._roster.pace), received_ns)
+        return notes + _refused(channel.channel, len(samples_T) - repeated - late, repeated, late)
 
     def _make_room(self, instrument: Instrument, head: int, received_ns: int) -> None:
         """Cut the windows whose samples are about to be overwritten."""
+        tail, window = head - self._ring.length, self._geometry.window_samples
         end = instrument.evaluated_end
-        tail = head - self._ring.length
-        if end is None:
-            return
-        window = self._geometry.window_samples
-        if end + self._geometry.stride_samples - window < tail:
+        if end is not None and end + self._geometry.stride_samples - window < tail:
             self._harvest(instrument, min(tail, instrument.reach) + window - 1, received_ns)
 
     def _harvest(self, instrument: Instrument, settled: int, received_ns: int) -> None:
@@ -299,61 +214,68 @@ class Buffer:
         end = instrument.reach + self._geometry.window_samples - self._geometry.minimum_samples
         self._harvest(instrument, end, now_ns)
 
-    def _review(self, instrument: Instrument, now_ns: int) -> None:
-        """Now and then, flush the instruments that have fallen silent while others went on."""
-        self._until_review -= 1
-        if self._until_review < 0:
-            self._until_review = max(64, 4 * len(self._instruments))
-            self._wake_reference(now_ns)
-        instrument.silent_since_ns = self._reference_ns
-        instrument.dormant = False
+    def _review(self, now_ns: int) -> None:
+        """Flush the instruments that have fallen silent while the network went on."""
+        instruments = self._roster.instruments.values()
+        newest_ns = (self._time_ns(item, item.reach) for item in instruments)
+        self._silence.reference_ns = max(network_time_ns(newest_ns), self._silence.reference_ns)
+        for instrument in fallen_silent(self._silence, instruments):
+            self._finish(instrument, now_ns)
 
-    def _wake_reference(self, now_ns: int) -> None:
-        """Move the network's reference time on, and flush who has been silent since long before it."""
-        count = len(self._instruments)
-        rank = 0 if count < 3 else max(1, count // 50)
-        newest = (self._time_ns(item, item.reach) for item in self._instruments.values())
-        self._reference_ns = max(nlargest(rank + 1, newest)[-1], self._reference_ns)
-        horizon_ns = self._reference_ns - to_ns(self._settings.station_silence_s)
-        for item in self._instruments.values():
-            if 0 < item.silent_since_ns < horizon_ns and not item.dormant:
-                item.dormant = True
-                self._finish(item, now_ns)
+    def _hold(self, channel: Channel, packet: Packet, now_ns: int) -> list[Gap | Rejection]:
+        """Keep a packet that jumped ahead or changed its rate until others bear it out."""
+        span = self._grid.index(packet.start_ns), self._grid.index(packet.end_ns)
+        channel.held, dropped = hold(channel.held, packet, *span)
+        notes = reject_held(dropped, RejectCause.CLOCK_JUMP)
+        if is_borne_out(channel.held, self._roster.pace.budget):
+            notes += self._release(channel, now_ns)
+        return notes
 
-    def _gaps(self, channel: Channel, spans: Iterable[Span]) -> list[Gap | Rejection]:
-        """Turn spans of inputs into gaps in time."""
-        time_ns = channel.lock.time_ns
-        return [Gap(channel.channel, time_ns(a), time_ns(b), GapCause.MISSING) for a, b in spans]
+    def _release(self, channel: Channel, now_ns: int) -> list[Gap | Rejection]:
+        """Take the packets that were held, as the channel's new course."""
+        held, channel.held = channel.held, None
+        packets = sorted(held.packets, key=lambda packet: packet.start_ns) if held else []
+        notes: list[Gap | Rejection] = []
+        if held and not same_rate(held.sampling_rate_hz, channel.lock.rate):
+            notes += gaps_of(channel, channel.continuity.holes if channel.continuity else ())
+            change = f"{float(channel.lock.rate)} -> {held.sampling_rate_hz} Hz"
+            notes.append(Rejection(channel.channel, RejectCause.RATE, 0, change))
+            channel = enrol_anew(self._roster, channel, packets[0])
+        for packet in packets:
+            notes += self._take(channel, packet, now_ns)
+        return notes
+
+    def _drop_held(self, channel: Channel) -> list[Gap | Rejection]:
+        """Give up held packets that the channel's own course has shown to be wrong."""
+        held, channel.held = channel.held, None
+        if held is None:
+            return []
+        jumped = same_rate(held.sampling_rate_hz, channel.lock.rate)
+        return reject_held(held.packets, RejectCause.CLOCK_JUMP if jumped else RejectCause.RATE)
 
     def _time_ns(self, instrument: Instrument, index: int) -> int:
         """Time of an output of an instrument."""
-        return self._grid.time_ns(index) + mean_phase_ns(instrument.channels, self._pace.rate)
-
-    def _ring_samples(self) -> int:
-        """Samples a row: what is asked for, and at least what completing windows needs."""
-        geometry, pace = self._geometry, self._pace
-        longest_s = 2 * PACKET_LIMIT_S + PIECE_S
-        needed = geometry.window_samples + geometry.stride_samples + pace.patience + 2 * pace.budget
-        asked = math.ceil(self._settings.length_s * pace.rate)
-        return max(asked, needed + math.ceil(longest_s * pace.rate))
+        return self._grid.time_ns(index) + mean_phase_ns(instrument.channels, self._roster.pace.rate)
 
 
-def finite(samples_T: np.ndarray) -> np.ndarray:
-    """Take what is not finite in float samples as missing.
+def _pace(settings: BufferSettings, grid: SampleGrid) -> Pace:
+    """Express what is waited for in samples."""
+    rate = grid.ratio
+    budget = math.ceil(to_ns(settings.reorder_budget_s) * rate / NS_PER_S)
+    wait = math.ceil(to_ns(settings.component_wait_s) * rate / NS_PER_S)
+    return Pace(rate, budget, budget + wait, wait, math.ceil(ACQUAINTANCE_S * rate))
 
-    Examples
-    --------
-    >>> finite(np.array([1.0, np.inf]))
-    array([ 1., nan], dtype=float32)
-    """
-    if samples_T.dtype.kind != "f":
-        return samples_T
-    with np.errstate(over="ignore", invalid="ignore"):
-        float32_T = samples_T.astype(np.float32)
-    bad_T = np.isinf(float32_T)
-    if bad_T.any():
-        float32_T[bad_T] = np.nan
-    return float32_T
+
+def _least_length(geometry: WindowGeometry, pace: Pace) -> int:
+    """Samples a row that completing windows needs, whatever is asked for."""
+    windows = geometry.window_samples + geometry.stride_samples
+    return windows + pace.patience + 2 * pace.budget + math.ceil((2 * PACKET_LIMIT_S + PIECE_S) * pace.rate)
+
+
+def _overload(packet: Packet) -> Rejection:
+    """Set aside a packet of one channel too many."""
+    detail = f"more than {MAXIMUM_CHANNELS} channels; select fewer"
+    return Rejection(packet.channel, RejectCause.OVERLOAD, len(packet.samples), detail)
 
 
 def _refused(channel: ChannelId, accepted: int, repeated: int, late: int) -> list[Gap | Rejection]:
@@ -371,13 +293,3 @@ def _filter_ns(channel: Channel) -> int:
     """Time by which the channel's filter reaches back, and a sample more."""
     half_width = channel.conversion.half_width if channel.conversion else 0
     return channel.lock.time_ns(half_width + 1) - channel.lock.phase_ns
-
-
-def _status(channel: Channel) -> ChannelStatus:
-    """Read a channel's state off."""
-    state, lock = channel.continuity, channel.lock
-    settled, newest = (state.settled, state.newest) if state else (0, 0)
-    times_ns = lock.time_ns(settled), lock.time_ns(newest)
-    return ChannelStatus(
-        channel.channel, float(lock.rate), *times_ns, channel.gap_count, channel.drift_count
-    )

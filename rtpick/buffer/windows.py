@@ -16,9 +16,6 @@ from rtpick.buffer.ring import Ring
 from rtpick.vocabulary.codes import InstrumentId
 from rtpick.vocabulary.waveform import Float32Array, Window
 
-COMPONENTS = frozenset("ZNE123")
-"""Components that have a place in a window."""
-
 
 @dataclass(frozen=True, slots=True)
 class WindowGeometry:
@@ -62,18 +59,21 @@ class Instrument:
         End of the last window that was decided on.
     longest_packet : int
         Outputs; a component is expected to be silent for that long.
-    silent_since_ns : int
+    heard_ns : int
         The network's reference time at the instrument's last packet.
     dormant : bool
         Flushed because it was silent.
+    acquainted : bool
+        Its components are known.
     """
 
     instrument: InstrumentId
     channels: dict[str, Channel] = field(default_factory=dict)
     evaluated_end: int | None = None
     longest_packet: int = 0
-    silent_since_ns: int = 0
+    heard_ns: int = 0
     dormant: bool = False
+    acquainted: bool = False
 
     @property
     def reach(self) -> int:
@@ -123,12 +123,22 @@ def settled_index(instrument: Instrument, pace: Pace) -> int:
     pace : Pace
         A component that is further behind the newest one than the patience and the longest packet is
         not waited for; an instrument that is not known yet is waited for in case that it has more.
+
+    Notes
+    -----
+    Packets that are held keep the windows back that they would be in.
     """
     channels, reach = instrument.channels.values(), instrument.reach
     horizon = reach - pace.patience - instrument.longest_packet
-    settled = min(channel.settled for channel in channels if channel.reach >= horizon)
-    if len(channels) < 3 and reach - min(channel.birth for channel in channels) < pace.acquaintance:
-        return min(settled, reach - pace.budget - instrument.longest_packet)
+    settled = reach
+    for channel in channels:
+        if channel.reach >= horizon:
+            settled = min(settled, channel.settled)
+        if channel.held is not None and channel.held.end >= horizon:
+            settled = min(settled, channel.held.start + pace.budget)
+    if not instrument.acquainted:
+        instrument.acquainted = _is_acquainted(instrument, pace)
+        settled = min(settled, reach - pace.budget - instrument.longest_packet)
     return settled
 
 
@@ -195,6 +205,24 @@ def mean_phase_ns(channels: dict[str, Channel], rate: Fraction) -> int:
     return sum(residual_phase_ns(channel, rate) for channel in channels.values()) // len(channels)
 
 
+def needed_from(instrument: Instrument, ring: Ring, geometry: WindowGeometry) -> int:
+    """Tell the first sample that the next window depends on.
+
+    Its components must have joined by its end, so that is looked back for too.
+    """
+    end = instrument.evaluated_end
+    if end is None:
+        end = geometry.last_end(_first_data(instrument, ring, instrument.reach))
+    reach_back = max(geometry.window_samples, geometry.join_samples + 1)
+    return end + geometry.stride_samples - reach_back
+
+
+def _is_acquainted(instrument: Instrument, pace: Pace) -> bool:
+    """Tell whether no further component is to be expected."""
+    channels = instrument.channels.values()
+    return len(channels) >= 3 or instrument.reach - min(c.birth for c in channels) >= pace.acquaintance
+
+
 def _assemble(
     instrument: Instrument, ring: Ring, geometry: WindowGeometry, end: int
 ) -> tuple[Float32Array, int]:
@@ -236,4 +264,4 @@ def _next_data(
     """First sample from the window that ends at `end` on, at most `settled`."""
     start = end - geometry.window_samples
     found = (ring.next_valid(channel.row, start) for channel in instrument.channels.values())
-    return min((index for index in found if index is not None), default=settled)
+    return min((index for index in found if index is not None and index < settled), default=settled)

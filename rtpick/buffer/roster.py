@@ -1,0 +1,147 @@
+"""The channels and instruments that have sent something, and how each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rtpick.buffer.channel import Channel, Pace, open_channel
+from rtpick.buffer.continuity import Span
+from rtpick.buffer.lock import PhaseLock, fresh_lock, nominal_rate, same_rate
+from rtpick.buffer.ring import Ring
+from rtpick.buffer.windows import Instrument
+from rtpick.vocabulary.codes import ChannelId, InstrumentId
+from rtpick.vocabulary.waveform import ChannelLock, Gap, GapCause, Packet, Rejection
+
+
+@dataclass(slots=True)
+class Roster:
+    """All that is known of the network.
+
+    Parameters
+    ----------
+    pace : Pace
+    ring : Ring
+        One row a channel.
+    restored : dict of ChannelId to ChannelLock
+        The phases of an earlier run.
+    acquainted : frozenset of InstrumentId
+        Those whose components an earlier run knew.
+    channels : dict of ChannelId to Channel
+    instruments : dict of InstrumentId to Instrument
+    """
+
+    pace: Pace
+    ring: Ring
+    restored: dict[ChannelId, ChannelLock]
+    acquainted: frozenset[InstrumentId]
+    channels: dict[ChannelId, Channel] = field(default_factory=dict)
+    instruments: dict[InstrumentId, Instrument] = field(default_factory=dict)
+
+    def locks(self) -> tuple[ChannelLock, ...]:
+        """List every channel's phase, those of an earlier run that have not been seen yet included."""
+        current = {name: _channel_lock(channel) for name, channel in self.channels.items()}
+        return tuple((self.restored | current).values())
+
+    def status(self) -> tuple[ChannelStatus, ...]:
+        """Tell how every channel stands."""
+        return tuple(map(_status, self.channels.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStatus:
+    """How a channel stands.
+
+    Parameters
+    ----------
+    channel : ChannelId
+    sampling_rate_hz : float
+    settled_ns : int
+        End (exclusive) of what can no longer change.
+    newest_ns : int
+        End (exclusive) of the newest sample.
+    gap_count : int
+        Gaps since the start.
+    drift_count : int
+        Times that the phase had to follow the channel's clock.
+    held_count : int
+        Packets that wait for others to bear them out.
+    """
+
+    channel: ChannelId
+    sampling_rate_hz: float
+    settled_ns: int
+    newest_ns: int
+    gap_count: int
+    drift_count: int
+    held_count: int
+
+
+def enrol(roster: Roster, packet: Packet) -> Channel:
+    """Open a channel at its first packet, under the lock of an earlier run if there is one."""
+    row = roster.ring.open_row()
+    channel = open_channel(packet.channel, _lock_for(roster, packet), row, roster.pace)
+    _enter(roster, channel)
+    return channel
+
+
+def enrol_anew(roster: Roster, channel: Channel, packet: Packet) -> Channel:
+    """Start a channel anew at another rate, after the samples that it has.
+
+    Parameters
+    ----------
+    roster : Roster
+        The new channel takes the old one's place.
+    channel : Channel
+        As it was.
+    packet : Packet
+        The first one of the other rate.
+    """
+    anew = open_channel(packet.channel, _lock_for(roster, packet), channel.row, roster.pace)
+    anew.floor = anew.lock.index(channel.newest_ns)
+    anew.reach, anew.settled, anew.birth = channel.reach, channel.settled, channel.birth
+    anew.gap_count, anew.drift_count = channel.gap_count, channel.drift_count
+    _enter(roster, anew)
+    return anew
+
+
+def gaps_of(channel: Channel, spans: Iterable[Span]) -> list[Gap | Rejection]:
+    """Turn spans of samples that a channel misses into gaps in time."""
+    time_ns = channel.lock.time_ns
+    return [Gap(channel.channel, time_ns(a), time_ns(b), GapCause.MISSING) for a, b in spans]
+
+
+def _enter(roster: Roster, channel: Channel) -> None:
+    """Make a channel known as a component of its instrument."""
+    roster.channels[channel.channel] = channel
+    name = channel.channel.instrument_id
+    if name not in roster.instruments:
+        roster.instruments[name] = Instrument(name, acquainted=name in roster.acquainted)
+    roster.instruments[name].channels[channel.channel.component] = channel
+
+
+def _lock_for(roster: Roster, packet: Packet) -> PhaseLock:
+    """Take up the phase of an earlier run, or lock it at the packet."""
+    rate = nominal_rate(packet.sampling_rate_hz, roster.pace.rate)
+    known = roster.restored.get(packet.channel)
+    if known is not None and same_rate(known.sampling_rate_hz, rate):
+        return PhaseLock(rate.numerator, rate.denominator, known.phase_ns)
+    return fresh_lock(rate, int(packet.start_ns))
+
+
+def _channel_lock(channel: Channel) -> ChannelLock:
+    """Write a channel's phase down for a restart."""
+    return ChannelLock(channel.channel, float(channel.lock.rate), channel.lock.phase_ns)
+
+
+def _status(channel: Channel) -> ChannelStatus:
+    """Read a channel's state off."""
+    return ChannelStatus(
+        channel.channel,
+        float(channel.lock.rate),
+        channel.lock.time_ns(channel.continuity.settled) if channel.continuity else 0,
+        channel.newest_ns,
+        channel.gap_count,
+        channel.drift_count,
+        len(channel.held.packets) if channel.held else 0,
+    )

@@ -1,0 +1,139 @@
+"""However the same samples are packed, doubled and (within the budget) ordered: the same windows."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtpick.buffer.stage import Buffer
+from rtpick.settings.schema import BufferSettings
+from rtpick.vocabulary.codes import ChannelId
+from rtpick.vocabulary.waveform import Gap, Packet, RejectCause, Rejection, Window
+
+START_NS = 1_500_000_000 * 10**9
+NOW_NS = START_NS + 10**15
+BUDGET_S = 4.0
+LONGEST_PACKET_S = 2.0
+SETTINGS = BufferSettings(
+    length_s=90, reorder_budget_s=BUDGET_S, component_wait_s=1.0, minimum_coverage=0.25
+)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A channel's samples, and the spans of them that do not exist."""
+
+    channel: ChannelId
+    rate_hz: float
+    start_ns: int
+    count: int
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def exists(self) -> np.ndarray:
+        """Which samples there are."""
+        exists = np.ones(self.count, bool)
+        for first, last in self.gaps:
+            exists[first:last] = False
+        return exists
+
+    def packet(self, start: int, end: int) -> Packet:
+        """Samples ``[start, end)``: the value of a sample tells its channel and index."""
+        numbers = np.random.default_rng(ord(self.channel.component))
+        values = numbers.integers(-(2**20), 2**20, self.count)
+        start_ns = self.start_ns + round(start * 1e9 / self.rate_hz)
+        return Packet(self.channel, start_ns, self.rate_hz, values[start:end].astype(np.int32))
+
+
+def make_buffer(**changes) -> Buffer:
+    geometry = {
+        "component_order": "ENZ", "sampling_rate_hz": 20.0, "window_samples": 128, "stride_samples": 32
+    }
+    return Buffer(SETTINGS, **(geometry | changes))
+
+
+@st.composite
+def traces(draw) -> Trace:
+    """A trace of 10..40 s with up to three gaps of up to 12 s."""
+    code = draw(st.sampled_from(["AA.S1..HH", "AA.S2..HH"])) + draw(st.sampled_from("ZNE"))
+    rate_hz = draw(st.sampled_from([20.0, 20.0, 20.0, 10.0, 40.0, 25.0, 16.0, 50.0]))
+    count = round(draw(st.integers(10, 40)) * rate_hz)
+    starts = draw(st.lists(st.integers(0, count - 1), max_size=3))
+    gaps = tuple((first, first + draw(st.integers(1, round(12 * rate_hz)))) for first in starts)
+    offset_ns = draw(st.integers(-(10**9), 5 * 10**9))
+    return Trace(ChannelId.parse(code), rate_hz, START_NS + offset_ns, count, gaps)
+
+
+def cut(trace: Trace, chance: random.Random) -> list[Packet]:
+    """Cut a trace into packets of up to `LONGEST_PACKET_S`, some of which overlap."""
+    packets, start, longest = [], 0, round(LONGEST_PACKET_S * trace.rate_hz)
+    exists = trace.exists
+    while start < trace.count:
+        if not exists[start]:
+            start += 1
+            continue
+        end = start + 1
+        while end < trace.count and exists[end] and end - start < longest:
+            end += 1
+        end = chance.randint(start + 1, end)
+        back = chance.choice([0, 0, 0, 1, 5])
+        first = start
+        while back and first and exists[first - 1] and end - first < longest:
+            first, back = first - 1, back - 1
+        packets.append(trace.packet(first, end))
+        start = end
+    return packets
+
+
+def shuffle(packets: list[Packet], chance: random.Random) -> list[Packet]:
+    """Delay packets, each so little that it comes within the budget of its first sample."""
+    slack_ns = round((BUDGET_S - LONGEST_PACKET_S) * 1e9)
+    keyed = [(p.end_ns + chance.randint(0, slack_ns), order, p) for order, p in enumerate(packets)]
+    again = [
+        (key + chance.randint(0, 4 * slack_ns), order + len(packets), packet)
+        for key, order, packet in keyed
+        if chance.random() < 0.2
+    ]
+    return [packet for _, _, packet in sorted(keyed + again, key=lambda item: item[:2])]
+
+
+def run(
+    packets: list[Packet], buffer: Buffer, fetch_every: int = 1
+) -> tuple[list[Window], list[Gap | Rejection]]:
+    windows, notes = [], []
+    for count, packet in enumerate(packets):
+        notes += buffer.add(packet, NOW_NS)
+        if count % fetch_every == 0:
+            windows += buffer.complete_windows()
+    return windows + buffer.flush(), notes
+
+
+def content(windows: list[Window]) -> dict[str, list[tuple[int, int, float, bytes]]]:
+    """What the windows of each instrument say, in their order."""
+    told: dict[str, list[tuple[int, int, float, bytes]]] = {}
+    for window in windows:
+        said = (window.start_index, window.phase_ns, window.coverage, window.samples_CT.tobytes())
+        told.setdefault(str(window.instrument), []).append(said)
+    return told
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(traces(), min_size=1, max_size=5, unique_by=lambda trace: trace.channel),
+    st.integers(0, 2**32),
+    st.integers(0, 2**32),
+)
+def test_packing_order_and_doubling_are_invisible(network, one_seed, other_seed):
+    outcomes = []
+    for seed in (one_seed, other_seed):
+        chance = random.Random(seed)
+        packets = [packet for trace in network for packet in cut(trace, chance)]
+        windows, notes = run(shuffle(packets, chance), make_buffer(), chance.randint(1, 20))
+        assert not [note for note in notes if isinstance(note, Rejection) and note.cause is RejectCause.LATE]
+        gaps = sorted((str(n.channel), n.start_ns, n.end_ns) for n in notes if isinstance(n, Gap))
+        outcomes.append((content(windows), gaps))
+    assert outcomes[0] == outcomes[1]
