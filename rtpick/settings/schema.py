@@ -97,8 +97,17 @@ class PickingSettings(Section):
     guard_s: NotNegative = 0.5
     minimum_distance_s: NotNegative = 0.5
     minimum_rise: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    clip_before_s: NotNegative = 10.0
-    clip_after_s: NotNegative = 20.0
+    gap_guard_s: Annotated[
+        NotNegative, Field(description="samples this near to the edge of a gap are not stacked")
+    ] = 0.5
+    clip_before_s: Annotated[float, Field(ge=0, le=60)] = 10.0
+    clip_after_s: Annotated[float, Field(ge=0, le=60)] = 20.0
+    waiting_windows: Annotated[
+        int, Field(ge=256, description="when more are waiting to be inferred, the oldest are dropped")
+    ] = 16384
+    progress_interval_s: Annotated[
+        float, Field(gt=0, le=600, description="event time between two resume points of a station")
+    ] = 5.0
 
 
 class EngineSettings(Section):

@@ -1,0 +1,200 @@
+"""Lay overlapping windows of probability onto one curve.
+
+Arrays: P phase, T time, C component. Indices are grid indices at the network's rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rtpick.vocabulary.waveform import Float32Array
+
+Stacking = Literal["mean", "max"]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """The stack of the windows so far, from `start_index` on.
+
+    Parameters
+    ----------
+    start_index : int
+        Grid index of the first sample.
+    stack_PT : ndarray of float32, shape (P, T)
+        Sum of the probabilities, or their maximum.
+    count_T : ndarray of float32, shape (T,)
+        How many windows speak of the sample; 0 where none does.
+    stacking : {"mean", "max"}
+    """
+
+    start_index: int
+    stack_PT: Float32Array
+    count_T: Float32Array
+    stacking: Stacking
+
+    @property
+    def end_index(self) -> int:
+        """Grid index just after the last sample."""
+        return self.start_index + len(self.count_T)
+
+
+def empty_curve(start_index: int, phase_count: int, stacking: Stacking) -> Curve:
+    """Begin a curve that no window has spoken of.
+
+    Examples
+    --------
+    >>> empty_curve(256, 2, "mean").end_index
+    256
+    """
+    nothing_PT = np.zeros((phase_count, 0), np.float32)
+    return Curve(start_index, nothing_PT, nothing_PT[0], stacking)
+
+
+def stack_window(
+    curve: Curve,
+    start_index: int,
+    prob_PT: Float32Array,
+    keep_from: int,
+    usable_T: BoolArray | None = None,
+    blinding: tuple[int, int] = (0, 0),
+) -> Curve:
+    """Add one window's probabilities to the curve.
+
+    Parameters
+    ----------
+    curve : Curve
+        Not modified.
+    start_index : int
+        Grid index of the window's first sample.
+    prob_PT : ndarray of float32, shape (P, T)
+        Row for row the phases of the curve.
+    keep_from : int
+        Samples before this index are let go.
+    usable_T : ndarray of bool, shape (T,), optional
+        False where the window must not be believed.
+    blinding : tuple of int
+        Samples at the window's left and right edge that are not stacked.
+
+    Returns
+    -------
+    Curve
+        From the later of `keep_from` and the old start.
+
+    Notes
+    -----
+    A sample that no window covers (before the first window, inside a gap) has a count of 0.
+
+    Examples
+    --------
+    >>> window_PT = np.ones((2, 4), np.float32)
+    >>> curve = stack_window(empty_curve(0, 2, "mean"), 0, window_PT, keep_from=0)
+    >>> curve = stack_window(curve, 2, window_PT / 2, keep_from=1)
+    >>> curve.start_index, curve_probability(curve, 1, 7)[0].tolist()
+    (1, [1.0, 0.75, 0.75, 0.5, 0.5, nan])
+    """
+    left, right = blinding[0], prob_PT.shape[1] - blinding[1]
+    moved = _move(curve, max(curve.start_index, keep_from), start_index + prob_PT.shape[1])
+    first = start_index + left - moved.start_index
+    skip = max(-first, 0)
+    span = slice(first + skip, first + right - left)
+    usable_U = None if usable_T is None else usable_T[left + skip : right]
+    _stack_in_place(moved, span, prob_PT[:, left + skip : right], usable_U)
+    return moved
+
+
+def curve_probability(curve: Curve, start_index: int, stop_index: int) -> Float32Array:
+    """Read the probabilities of a span off the curve.
+
+    Parameters
+    ----------
+    curve : Curve
+        Not modified.
+    start_index, stop_index : int
+        Half-open span; it may reach beyond the curve.
+
+    Returns
+    -------
+    ndarray of float32, shape (P, stop_index - start_index)
+        NaN where no window speaks.
+
+    Examples
+    --------
+    >>> curve_probability(empty_curve(0, 1, "max"), 0, 2).tolist()
+    [[nan, nan]]
+    """
+    first = max(start_index, curve.start_index)
+    last = max(min(stop_index, curve.end_index), first)
+    inside = slice(first - curve.start_index, last - curve.start_index)
+    prob_PT = np.full((len(curve.stack_PT), stop_index - start_index), np.nan, np.float32)
+    count_T = curve.count_T[inside]
+    divisor_T = count_T if curve.stacking == "mean" else np.float32(1)
+    target_PT = prob_PT[:, first - start_index : last - start_index]
+    np.divide(curve.stack_PT[:, inside], divisor_T, out=target_PT, where=count_T > 0)
+    return prob_PT
+
+
+def usable_samples(samples_CT: Float32Array, guard: int) -> BoolArray | None:
+    """Mark the samples of a window that no gap spoils.
+
+    Parameters
+    ----------
+    samples_CT : ndarray of float32, shape (C, T)
+        NaN where missing.
+    guard : int
+        Samples to either side of the edge of a gap, of any component, that are not to be believed.
+
+    Returns
+    -------
+    ndarray of bool, shape (T,), or None
+        None where every sample may be used.
+
+    Notes
+    -----
+    A component that is missing from the whole window has no edge and spoils nothing; where no component is
+    present there is nothing to believe.
+
+    Examples
+    --------
+    >>> samples_CT = np.ones((2, 8), np.float32)
+    >>> usable_samples(samples_CT, 1) is None
+    True
+    >>> samples_CT[0, 5:] = np.nan
+    >>> usable_samples(samples_CT, 1).astype(int).tolist()
+    [1, 1, 1, 1, 0, 0, 1, 1]
+    >>> samples_CT[1, 2:] = np.nan
+    >>> usable_samples(samples_CT, 1).astype(int).tolist()
+    [1, 0, 0, 1, 0, 0, 0, 0]
+    """
+    valid_CT: BoolArray = ~np.isnan(samples_CT)
+    if (valid_CT.all(axis=1) | ~valid_CT.any(axis=1)).all() and valid_CT.any():
+        return None
+    usable_T: BoolArray = np.asarray(valid_CT.any(axis=0))
+    edge_CE = valid_CT[:, 1:] != valid_CT[:, :-1]
+    for edge in np.flatnonzero(edge_CE.any(axis=0)) + 1:
+        usable_T[max(edge - guard, 0) : edge + guard] = False
+    return usable_T
+
+
+def _move(curve: Curve, start_index: int, end_index: int) -> Curve:
+    """Copy the curve onto a span that starts later and may end later."""
+    length = max(end_index, curve.end_index) - start_index
+    stack_PT = np.zeros((len(curve.stack_PT), length), np.float32)
+    count_T = np.zeros(length, np.float32)
+    kept = max(curve.end_index - start_index, 0)
+    if kept:
+        stack_PT[:, :kept] = curve.stack_PT[:, -kept:]
+        count_T[:kept] = curve.count_T[-kept:]
+    return Curve(start_index, stack_PT, count_T, curve.stacking)
+
+
+def _stack_in_place(curve: Curve, span: slice, prob_PT: Float32Array, usable_T: BoolArray | None) -> None:
+    if usable_T is not None:
+        prob_PT = np.where(usable_T, prob_PT, np.float32(0))
+    stack = np.add if curve.stacking == "mean" else np.maximum
+    stack(curve.stack_PT[:, span], prob_PT, out=curve.stack_PT[:, span])
+    curve.count_T[span] += 1 if usable_T is None else usable_T
