@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from rtpick.vocabulary.time import format_utc, to_ns
 from rtpick.vocabulary.waveform import Packet, RejectCause, Rejection
 
 _STEP_RATIO = 50.0  # a broken step stands alone: this many times the fourth largest of the packet
-_INTEGER_STEP = float(1 << 22)  # half of what a 24-bit digitiser can do from one sample to the next
+_INTEGER_STEP = float(1 << 24)  # all that a 24-bit digitiser can do from one sample to the next
 _FLOAT_RATIO = 1e6
 _RANK = 4  # a step is one large difference, a spike two; earthquakes have more
 
@@ -48,7 +49,7 @@ def sanitise_packet(
     Notes
     -----
     An earthquake raises many differences between neighbouring samples, damage in transit raises one or
-    two. A packet is a SPIKE only if its largest difference is also beyond half the range of a 24-bit
+    two. A packet is a SPIKE only if its largest difference is also beyond the whole range of a 24-bit
     digitiser (integers) or a million times the fourth largest (floats).
     """
     cause = _impossible_header(packet, now_ns, limits) or _impossible_samples(packet.samples)
@@ -73,19 +74,19 @@ def _impossible_samples(samples: np.ndarray) -> RejectCause | None:
     if len(samples) == 0:
         return RejectCause.CORRUPT
     floating = samples.dtype.kind == "f"
-    if floating and not np.isfinite(samples).all():
+    range_of_values = float(samples.max()) - float(samples.min())  # NaN and infinity come through
+    if floating and not isfinite(range_of_values):
         return RejectCause.CORRUPT
-    # widened first: int32 differences may overflow
-    return RejectCause.SPIKE if _has_lone_step(samples.astype(np.float64), floating) else None
+    possible = range_of_values <= (0.0 if floating else _INTEGER_STEP)
+    return None if possible or not _has_lone_step(samples, floating) else RejectCause.SPIKE
 
 
 def _has_lone_step(samples: np.ndarray, floating: bool) -> bool:
     """Whether one or two differences tower over all the others."""
     if len(samples) <= _RANK:
         return False
-    steps = np.abs(np.diff(samples))
-    largest = float(steps.max())
-    if largest <= (0.0 if floating else _INTEGER_STEP):
-        return False
-    ordinary = float(np.partition(steps, -_RANK)[-_RANK])
-    return largest > (_FLOAT_RATIO if floating else _STEP_RATIO) * ordinary
+    steps = np.abs(np.diff(samples.astype(np.float64)))  # widened: int32 differences may overflow
+    largest, ordinary = float(steps.max()), float(np.partition(steps, -_RANK)[-_RANK])
+    if floating:
+        return largest > _FLOAT_RATIO * ordinary
+    return largest > _INTEGER_STEP and largest > _STEP_RATIO * ordinary

@@ -106,6 +106,7 @@ class FrameReader:
         self._at = 0
         ended = self._damage is not None and rest.endswith(b"END")
         lost = self._damaged_bytes + len(rest) - (3 if ended else 0)
+        self._damage, self._damaged_bytes = None, 0
         frames: list[Frame] = [DamagedFrame(sequence, lost)] if lost > 0 else []
         return [*frames, EndFrame()] if ended else frames
 
