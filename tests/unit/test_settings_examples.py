@@ -1,0 +1,90 @@
+"""The configurations that ship: complete, true to the defaults, and valid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from rtpick.settings import schema
+from rtpick.settings.load import load_settings
+from rtpick.settings.schema import ArchiveSourceSettings, SeedLinkSettings, Settings
+
+CONFIG = Path(__file__).parents[2] / "config"
+NESTED = {
+    name: field.default
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.default, BaseModel)
+}
+
+
+@pytest.fixture(scope="module")
+def example() -> Settings:
+    return load_settings(CONFIG / "rtpick.yaml", {})
+
+
+def assert_complete(section: BaseModel, where: str) -> None:
+    missing = set(type(section).model_fields) - section.model_fields_set
+    assert not missing, f"config/rtpick.yaml does not name {where}: {sorted(missing)}"
+
+
+def default_of(section: BaseModel, name: str) -> Any:
+    return type(section).model_fields[name].get_default(call_default_factory=True)
+
+
+def test_every_key_is_named(example: Settings) -> None:
+    assert_complete(example, "sections")
+    for name in Settings.model_fields:
+        value = getattr(example, name)
+        for section in value if isinstance(value, tuple) else (value,):
+            assert_complete(section, name)
+    assert {type(source) for source in example.sources} == {SeedLinkSettings, ArchiveSourceSettings}
+
+
+def test_every_default_is_the_one_shown(example: Settings) -> None:
+    others = [getattr(example, name) for name in Settings.model_fields if name != "sources"]
+    sections = [*example.sources, *others]
+    shown, true = {}, {}
+    for section in sections:
+        for name in type(section).model_fields:
+            default = default_of(section, name)
+            if default is not PydanticUndefined and name not in ("streams", "database"):
+                key = f"{type(section).__name__}.{name}"
+                shown[key], true[key] = getattr(section, name), default
+    assert shown == true
+
+
+def test_every_section_class_is_reached() -> None:
+    classes = {
+        value
+        for value in vars(schema).values()
+        if isinstance(value, type) and issubclass(value, schema.Section) and value is not schema.Section
+    }
+    reached = {type(default) for default in NESTED.values()}
+    assert classes - reached == {
+        Settings,
+        SeedLinkSettings,
+        ArchiveSourceSettings,
+        schema.InventorySettings,
+        schema.StationThresholds,
+    }
+
+
+def test_every_line_with_a_value_says_what_it_means() -> None:
+    lines = (CONFIG / "rtpick.yaml").read_text().splitlines()
+    described = {"type: archive", "type: seedlink"}
+    bare = [line for line in lines if line.strip() and "#" not in line]
+    allowed = [line for line in bare if line.strip() in described or line.endswith(":")]
+    assert [line.strip() for line in bare if line not in allowed] == [
+        "name: replay",
+        "band_instrument_priority: [HH, BH, EH, SH, HN, EN]",
+    ]
+
+
+def test_the_station_network_is_valid() -> None:
+    found = load_settings(CONFIG / "station-network.yaml", {})
+    assert found.inventory.files == (CONFIG / "station-network.csv",)
+    assert found.inventory.files[0].is_file()
