@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rtpick.archive.catalog import Catalog
-from rtpick.association.traveltime import build_travel_times
+from rtpick.association.sites import prepare_travel_times
 from rtpick.ingest.archive_replay import index_archive
 from rtpick.ingest.inventory import read_inventory
 from rtpick.ingest.seedlink import probe_server
@@ -46,7 +46,8 @@ def examine_configuration(path: Path) -> Iterator[Finding]:
     inventory: list[Inventory] = []
     yield _try("inventory", lambda: _examine_inventory(settings, inventory))
     yield _try("weights", lambda: _examine_weights(settings))
-    yield _try("velocity model", lambda: _examine_velocity(settings))
+    if inventory:
+        yield _try("velocity model", lambda: _examine_velocity(settings, inventory[0]))
     yield _try("database", lambda: _examine_database(settings))
     for source in settings.sources:
         yield _try(f"source {source.name}", lambda source=source: _examine_source(source, inventory))  # type: ignore[misc]
@@ -79,9 +80,9 @@ def _examine_weights(settings: Settings) -> str:
     return f"{network.model_version}, {network.metadata.sampling_rate_hz:g} Hz"
 
 
-def _examine_velocity(settings: Settings) -> str:
-    build_travel_times(settings.association)
-    return settings.association.velocity_model
+def _examine_velocity(settings: Settings, inventory: Inventory) -> str:
+    times = prepare_travel_times(settings.association, inventory)
+    return f"{settings.association.velocity_model}, to {times.maximum_distance_km:.0f} km"
 
 
 def _examine_database(settings: Settings) -> str:

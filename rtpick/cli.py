@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -25,6 +25,16 @@ class Stacking(StrEnum):
 
     MEAN = "mean"
     MAX = "max"
+
+
+class Stride(IntEnum):
+    """Samples between windows; 256 is the whole stride of the network."""
+
+    EIGHTH = 32
+    QUARTER = 64
+    HALF = 128
+    WHOLE = 256
+    DOUBLE = 512
 
 
 class Compatible(StrEnum):
@@ -84,7 +94,7 @@ def pick(
     paths: Annotated[list[Path], typer.Argument(help="miniSEED files, folders or an SDS archive")],
     out: Annotated[Path, typer.Option("-o", "--out", help="table of picks")] = Path("picks.csv"),
     weights: Annotated[str, typer.Option(help="a name or a file of weights")] = "default",
-    stride: Annotated[int, typer.Option(help="samples between windows")] = 256,
+    stride: Annotated[Stride, typer.Option(help="samples between windows")] = Stride.WHOLE,
     stacking: Annotated[Stacking, typer.Option(help="how windows are stacked")] = Stacking.MEAN,
     p_threshold: Annotated[float, typer.Option(min=0.01, max=0.99)] = 0.3,
     s_threshold: Annotated[float, typer.Option(min=0.01, max=0.99)] = 0.3,
@@ -92,17 +102,18 @@ def pick(
 ) -> None:
     """Pick recorded waveforms with the daemon's engine, as fast as it goes."""
     from rtpick.pick_files import pick_paths
+    from rtpick.settings.schema import PickingSettings
 
-    pick_paths(
-        paths,
-        out,
+    settings = PickingSettings(
         weights=weights,
-        stride_samples=stride,
+        stride_samples=stride.value,
         stacking=stacking.value,
         p_threshold=p_threshold,
         s_threshold=s_threshold,
-        compatible=compatible.value if compatible else None,
     )
+    summary = pick_paths(paths, out, picking=settings, compatible=compatible.value if compatible else None)
+    rejected = f", {summary.rejected_count} set aside" if summary.rejected_count else ""
+    typer.echo(f"{len(summary.picks)} picks from {summary.packet_count} records{rejected} -> {out}")
 
 
 @app.command()
@@ -112,12 +123,15 @@ def serve(
     speed: Annotated[float, typer.Option(min=0, help="times faster than real time; 0: all at once")] = 1.0,
     now: Annotated[bool, typer.Option("--now", help="shift the times to now")] = False,
     end: Annotated[bool, typer.Option("--end", help="end the stream after the last record")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="begin to play when the first client streams")] = False,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
 ) -> None:
     """Serve a folder of miniSEED over SeedLink (v3.1 and v4.0), as if it were live."""
     from rtpick.serve import serve_folder
 
-    serve_folder(folder, host=host, port=port, speed=speed, shift_to_now=now, end=end)
+    serve_folder(
+        folder, host=host, port=port, speed=speed, shift_to_now=now, end=end, wait_for_client=wait
+    )
 
 
 @app.command()

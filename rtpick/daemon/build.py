@@ -10,17 +10,18 @@ from structlog.stdlib import BoundLogger
 from rtpick.archive.catalog import Catalog
 from rtpick.archive.clips import ClipStore
 from rtpick.association.associate import AssociatorState, restore
-from rtpick.association.traveltime import TravelTimes, build_travel_times
+from rtpick.association.sites import prepare_travel_times
 from rtpick.daemon.announcer import Announcer
 from rtpick.daemon.archive_worker import ArchiveWorker
 from rtpick.daemon.associate_worker import AssociateWorker, Watermark
 from rtpick.daemon.ingest_worker import IngestWorker
 from rtpick.daemon.links import Arriving, Emitted
+from rtpick.daemon.metered_engine import MeteredEngine
 from rtpick.daemon.pick_worker import PickWorker
 from rtpick.ingest.inventory import read_inventory
 from rtpick.networks import load_network
-from rtpick.picking.engine import Engine
 from rtpick.picking.picker import Picker
+from rtpick.runtime.clock import wall_ns
 from rtpick.runtime.edge import Edge
 from rtpick.settings.schema import Settings
 from rtpick.telemetry.metrics import Metrics
@@ -52,7 +53,7 @@ class Parts:
 
     links: Links
     catalog: Catalog
-    engine: Engine
+    engine: MeteredEngine
     ingest: IngestWorker
     pick: PickWorker
     associate: AssociateWorker
@@ -74,9 +75,11 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
     inventory = read_inventory(settings.inventory.files)
     catalog = Catalog.open(settings.archive.database)
     progress = catalog.progress()
-    engine = Engine(load_network(settings.picking.weights), settings.engine)
+    engine = MeteredEngine(load_network(settings.picking.weights), settings.engine, metrics)
     links = build_links(settings)
-    picker = Picker(settings.picking, settings.buffer, engine, inventory=inventory, progress=progress)
+    picker = Picker(
+        settings.picking, settings.buffer, engine, inventory=inventory, progress=progress, clock=wall_ns
+    )
     state = restore_associator(settings, inventory, catalog, progress)
     return Parts(
         links=links,
@@ -135,7 +138,7 @@ def restore_associator(
     settings: Settings, inventory: Inventory, catalog: Catalog, progress: list[Progress]
 ) -> AssociatorState:
     """The associator as the archive's picks and events say it was."""
-    travel_times: TravelTimes = build_travel_times(settings.association)
+    travel_times = prepare_travel_times(settings.association, inventory)
     settled_ns = min((item.settled_ns for item in progress), default=0)
     since_ns = settled_ns - to_ns(RESTORE_SPAN_S + settings.association.settle_s)
     picks = catalog.picks(since_ns=since_ns) if progress else []

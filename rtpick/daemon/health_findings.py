@@ -34,7 +34,7 @@ def _inferring(parts: Parts, settings: HealthSettings) -> Finding:
     packet_s, inference_s = parts.pick.last_packet_s, parts.engine.last_inference_s
     if packet_s is None:
         return Finding("inference", True, "no packet has come yet")
-    waiting_s = packet_s - (inference_s if inference_s is not None else parts.pick.first_packet_s)
+    waiting_s = packet_s - inference_s
     detail = f"newest packet {monotonic_s() - packet_s:.1f} s ago, {max(waiting_s, 0.0):.1f} s behind it"
     return Finding("inference", waiting_s < settings.inference_timeout_s, detail)
 
@@ -48,5 +48,4 @@ def _connected(parts: Parts, name: str) -> Finding:
     status = parts.ingest.states.get(name)
     if status is None:
         return Finding(f"source {name}", False, "not connected yet")
-    good = status.state in {SourceState.CONNECTED, SourceState.CHANNEL_SILENT, SourceState.RING_RESET}
-    return Finding(f"source {name}", good, f"{status.state.value} {status.detail}".strip())
+    return Finding(f"source {name}", status.state is SourceState.CONNECTED, f"{status.state.value} {status.detail}".strip())

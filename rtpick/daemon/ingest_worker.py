@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from structlog.stdlib import BoundLogger
 
 from rtpick.ingest.archive_replay import index_archive, iterate_packets
 from rtpick.ingest.seedlink import run_session
-from rtpick.ingest.source_status import SourceState, SourceStatus
+from rtpick.ingest.source_status import LINK_STATES, SourceState, SourceStatus
 from rtpick.runtime.clock import monotonic_s, wall_ns
 from rtpick.runtime.edge import Edge
 from rtpick.runtime.worker import Worker
@@ -77,7 +77,7 @@ class IngestWorker:
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         self._judge(outcomes)
 
-    def _judge(self, outcomes: list[object]) -> None:
+    def _judge(self, outcomes: Sequence[object]) -> None:
         """A refused source alone is told and left; a bug, or nothing left to read, ends the worker."""
         failures = [o for o in outcomes if isinstance(o, Exception)]
         bugs = [failure for failure in failures if not isinstance(failure, SourceError)]
@@ -118,9 +118,12 @@ class IngestWorker:
                 self._tell(item)
 
     def _tell(self, status: SourceStatus) -> None:
-        self.states[status.source] = status
-        self._metrics.record_source_state(status.source, status.state.value)
-        good = status.state in {SourceState.CONNECTING, SourceState.CONNECTED}
+        if status.state in LINK_STATES:
+            self.states[status.source] = status
+            self._metrics.record_source_state(status.source, status.state.value)
+        else:
+            self._metrics.record_source_incident(status.source, status.state.value)
+        good = status.state in {SourceState.CONNECTING, SourceState.CONNECTED, SourceState.CHANNEL_HEARD}
         level = self._log.info if good else self._log.warning
         level("source " + status.state.value, source=status.source, detail=status.detail)
 

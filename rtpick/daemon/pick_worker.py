@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from rtpick.daemon.links import Arriving, Emitted, Result, emit
@@ -46,7 +46,6 @@ class PickWorker:
         self._to_associate = to_associate
         self._metrics = metrics
         self._orders: SimpleQueue[Callable[[Picker], None]] = SimpleQueue()
-        self.last_inference_s = monotonic_s()
         self.last_packet_s: float | None = None
         self.ended = False
 
@@ -56,6 +55,7 @@ class PickWorker:
 
     def body(self, worker: Worker) -> None:
         """Run until the link from ingest has ended."""
+        self._picker.engine.warm_up()
         while not self._incoming.ended:
             self._obey()
             for item in self._incoming.take(TAKE_PACKETS, IDLE_S):
@@ -85,7 +85,7 @@ class PickWorker:
             else:
                 self._metrics.record_rejection(finding)
 
-    def _pass_on(self, results: list[Result], worker: Worker) -> None:
+    def _pass_on(self, results: Sequence[Result], worker: Worker) -> None:
         """Progress goes to the archive last in line, behind the picks it was caused by."""
         for result in results:
             if isinstance(result, Pick):

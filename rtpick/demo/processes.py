@@ -37,7 +37,7 @@ def running(arguments: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]
 def running_server(stage: Stage, speed: float) -> Iterator[subprocess.Popen[bytes]]:
     """Our SeedLink server over the recording, listening when the context begins."""
     port = ["--port", str(stage.server_port)]
-    arguments = ["serve", str(stage.recording), *port, "--speed", str(speed), "--end"]
+    arguments = ["serve", str(stage.recording), *port, "--speed", str(speed), "--end", "--wait"]
     log = stage.out / "server.log"
     with running(arguments, log) as server:
         await_listener(stage.server_port, server, log)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from obspy.geodetics import gps2dist_azimuth
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from rtpick.archive.catalog import Catalog
+from rtpick.association.sphere import arc_km, geocentric_rad, unit_vectors
 from rtpick.demo.prepare import Stage
 from rtpick.demo.recording import KNOWN_EVENTS, KnownEvent
 from rtpick.demo.section import draw_section
@@ -60,16 +61,15 @@ def write_results(stage: Stage, findings: Findings) -> None:
 
 def event_table(findings: Findings) -> Table:
     """Events found, each beside the known one nearest in time."""
-    headings = ("origin time", "latitude", "longitude", "depth km", "P", "S", "rms s", "known", "difference")
+    headings = ("origin time", "epicentre", "depth km", "P", "S", "rms s", "known", "difference")
     table = Table(*headings, title="events beside what is known", title_justify="left")
     for event in findings.events:
         origin = event.origin
         phases = [arrival.phase for arrival in event.arrivals]
         known = nearest_known(event)
         table.add_row(
-            format_utc(origin.time_ns)[:23],
-            f"{origin.latitude_deg:.4f}",
-            f"{origin.longitude_deg:.4f}",
+            format_utc(origin.time_ns)[:22],
+            f"{origin.latitude_deg:.4f} {origin.longitude_deg:.4f}",
             f"{origin.depth_km:.1f}" + (" fixed" if origin.depth_fixed else ""),
             str(phases.count("P")),
             str(phases.count("S")),
@@ -99,8 +99,10 @@ def difference(event: Event, known: KnownEvent, events: list[Event]) -> str:
 def distance_km(event: Event, latitude_deg: float, longitude_deg: float) -> float:
     """Distance of the epicentre from a point."""
     origin = event.origin
-    metres, _, _ = gps2dist_azimuth(origin.latitude_deg, origin.longitude_deg, latitude_deg, longitude_deg)
-    return float(metres) / 1000.0
+    latitudes_rad = geocentric_rad(np.array([origin.latitude_deg, latitude_deg]))
+    longitudes_rad = np.radians([origin.longitude_deg, longitude_deg])
+    here, there = unit_vectors(latitudes_rad, longitudes_rad)
+    return float(arc_km(here, there))
 
 
 def latency_table(watch: Watch) -> Table:

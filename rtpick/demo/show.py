@@ -19,6 +19,7 @@ from rtpick.vocabulary.errors import WorkerError
 REFRESH_S = 0.25
 RECORDING_S = 231.0
 SPARE_S = 60.0
+PIPE_WIDTH = 150
 
 
 def run_demo(out: Path, speed: float) -> None:
@@ -36,13 +37,19 @@ def run_demo(out: Path, speed: float) -> None:
     WorkerError
         If server or daemon fail; the message names the log to read.
     """
-    console = Console()
+    console = wide_console()
     stage = prepare_stage(out)
     watch = Watch(stage.health_port)
     console.print(f"SeedLink server on 127.0.0.1:{stage.server_port}, {speed:g} times real time; results in {out}/")
     with running_server(stage, speed), running_daemon(stage) as daemon:
         follow(stage, daemon, watch, console, timeout_s=RECORDING_S / speed + SPARE_S)
     report(stage, watch, console)
+
+
+def wide_console() -> Console:
+    """A terminal as wide as it is; a pipe as wide as the tables."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def follow(

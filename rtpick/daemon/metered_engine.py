@@ -1,0 +1,44 @@
+"""An engine that tells how many windows it has inferred, and when it last did.
+
+Arrays: B batch, C component, P phase, T time.
+"""
+
+from __future__ import annotations
+
+from rtpick.networks import Network
+from rtpick.picking.engine import Engine
+from rtpick.runtime.clock import monotonic_s
+from rtpick.settings.schema import EngineSettings
+from rtpick.telemetry.metrics import Metrics
+from rtpick.vocabulary.waveform import Float32Array
+
+
+class MeteredEngine(Engine):
+    """See `Engine`.
+
+    Attributes
+    ----------
+    windows_inferred : int
+    last_inference_s : float
+        Monotonic; of the construction before the first.
+    """
+
+    def __init__(self, network: Network, settings: EngineSettings, metrics: Metrics) -> None:
+        super().__init__(network, settings)
+        self._metrics = metrics
+        self.windows_inferred = 0
+        self.last_inference_s = monotonic_s()
+        metrics.record_model(self.model_version)
+
+    def infer(self, wave_BCT: Float32Array) -> Float32Array:
+        """Compute the probabilities, and count."""
+        prob_BPT = super().infer(wave_BCT)
+        self._metrics.record_batch(len(wave_BCT))
+        self.windows_inferred += len(wave_BCT)
+        self.last_inference_s = monotonic_s()
+        return prob_BPT
+
+    def swap(self, network: Network) -> None:
+        """Replace the network, and say which one runs now."""
+        super().swap(network)
+        self._metrics.record_model(self.model_version)
