@@ -22,7 +22,6 @@ from rtpick.vocabulary.errors import RecordError
 from rtpick.vocabulary.waveform import Packet, RejectCause, Rejection
 
 _STEIM_ENCODINGS = (10, 11)
-_parse_source_id = lru_cache(maxsize=1 << 16)(ChannelId.from_source_id)
 _EARLIEST_NS = -2_145_916_799_999_999_998  # libmseed's marks for "unset" and "error" lie just below
 
 
@@ -76,9 +75,10 @@ def decode_record(record: bytes, *, source: str, sequence: int | None, received_
     """
     try:
         parsed = MS3Record.parse(record, unpack_data=True)
+        source_id = parsed.sourceid
     except (MiniSEEDError, ValueError) as error:
         raise UnusableRecordError(RejectCause.CORRUPT, f"not decodable: {error}") from error
-    channel = _channel_of(parsed)
+    channel = _channel_of(parsed, source_id)
     rate_hz = _rate_of(parsed, channel)
     if parsed.starttime < _EARLIEST_NS:
         raise UnusableRecordError(RejectCause.DATE, "no valid start time", channel, parsed.samplecnt)
@@ -138,14 +138,21 @@ def _end_of_record(data: bytes, position: int) -> int | None:
     return end if intact or find_record(data, position + HEADER_BYTES, end) is None else None
 
 
-def _channel_of(parsed: MS3Record) -> ChannelId:
+@lru_cache(maxsize=1 << 16)
+def _parse_source_id(source_id: str) -> ChannelId | None:
+    """Read a source identifier; None where a code cannot be."""
+    channel = ChannelId.from_source_id(source_id)
+    codes = channel.network, channel.station, channel.location + channel.channel
+    return channel if all(code.isascii() and code.isalnum() for code in codes) else None
+
+
+def _channel_of(parsed: MS3Record, source_id: str) -> ChannelId:
     """The channel's codes; records of text, and of things that are no SEED channel, are not seismic."""
-    source_id = str(parsed.sourceid)
     try:
         channel = _parse_source_id(source_id)
     except ValueError as error:
         raise UnusableRecordError(RejectCause.NOT_SEISMIC, str(error)) from error
-    if not (channel.station.isalnum() and channel.network.isalnum()):
+    if channel is None:
         raise UnusableRecordError(RejectCause.CORRUPT, f"{source_id!r} has damaged codes")
     if parsed.sampletype not in ("i", "f", "d") or parsed.numsamples <= 0:
         raise UnusableRecordError(RejectCause.NOT_SEISMIC, "text, or no samples", channel)

@@ -57,10 +57,13 @@ def record_length(data: bytes | bytearray, start: int = 0) -> int | None:
 
 def find_record(data: bytes | bytearray, start: int, end: int | None = None) -> int | None:
     """Offset of the next record header at or behind `start`; None where there is none."""
-    for match in _START.finditer(data, start, len(data) if end is None else end):
+    limit = len(data) if end is None else end
+    match = _START.search(data, start, limit)
+    while match is not None:
         try:
             record_length(data, match.start())
         except RecordError:
+            match = _START.search(data, match.start() + 1, limit)  # true ones may overlap with false ones
             continue
         return match.start()
     return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given, settings
+from itertools import accumulate
+
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pymseed import DataEncoding, MS3Record
 
@@ -48,6 +50,7 @@ def test_what_was_encoded_is_decoded(samples, version):
     version=st.sampled_from([2, 3]),
 )
 @example(flips=[8 * 20], version=2)
+@example(flips=[135], version=2)
 @example(flips=[8 * 46], version=2)
 def test_flipped_bits_never_raise_anything_else(flips, version):
     damaged = bytearray(RECORDS[version])
@@ -64,6 +67,16 @@ def test_noise_is_rejected(noise):
     assert isinstance(judge(noise), Rejection)
 
 
+def any_fragment_looks_whole(pieces: list[bytes]) -> bool:
+    """Whether a cut record is made up to its full length by what happens to follow."""
+    starts = [0, *accumulate(map(len, pieces))]
+    return any(
+        start + 512 in starts
+        for start, piece in zip(starts, pieces, strict=False)
+        if len(piece) < 512 and piece[:6] == RECORDS[2][:6]
+    )
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     pieces=st.lists(
@@ -77,6 +90,7 @@ def test_noise_is_rejected(noise):
 )
 def test_whole_records_are_found_among_fragments(pieces):
     pieces = [*pieces, RECORDS[2]]
+    assume(not any_fragment_looks_whole(pieces))
     items = list(iterate_records(b"".join(pieces)))
     whole = [piece for piece in pieces if piece in RECORDS.values()]
     assert [item for item in items if isinstance(item, bytes)] == whole
