@@ -154,11 +154,27 @@ app.add_typer(bench_app, name="bench")
 
 @bench_app.command("stations")
 def bench_stations(
-    stations: Annotated[int, typer.Option(min=1, max=100_000, help="three-component stations")] = 200,
+    stations: Annotated[int, typer.Option(min=1, max=65_536, help="three-component stations")] = 200,
     seconds: Annotated[float, typer.Option(min=60, help="seconds of data a station")] = 300.0,
     stride: Annotated[int, typer.Option(help="samples between windows")] = 256,
+    weights: Annotated[str, typer.Option(help="a name or a file of weights")] = "default",
+    threads: Annotated[int, typer.Option(min=0, help="for every network; 0: one a core")] = 0,
+    peer_stations: Annotated[int, typer.Option(min=0, help="stations for other pickers; 0: leave out")] = 100,
+    latency: Annotated[bool, typer.Option("--latency", help="also measure delays in real time")] = False,
+    paced_seconds: Annotated[float, typer.Option(min=5, help="seconds of each real-time run")] = 60.0,
+    json_path: Annotated[Path | None, typer.Option("--json", help="file for the figures")] = None,
 ) -> None:
-    """Measure the whole path, records in to picks committed, beside other pickers on the same data."""
+    """Measure the whole path, records in to picks told, beside other pickers on the same data."""
     from rtpick.bench.stations import bench_station_network
 
-    bench_station_network(stations, seconds, stride)
+    bench_station_network(
+        stations,
+        seconds,
+        stride,
+        weights=weights,
+        threads=threads,
+        peer_stations=peer_stations,
+        latency=latency,
+        paced_s=paced_seconds,
+        json_path=json_path,
+    )

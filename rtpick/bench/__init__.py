@@ -1,0 +1,1 @@
+"""Figures of this machine: throughput, latency and memory of the whole path, beside other pickers."""

@@ -1,0 +1,36 @@
+"""A picker that notes when the packet came in that completed the window behind each pick."""
+
+from __future__ import annotations
+
+from rtpick.bench.counted_engine import CountedEngine
+from rtpick.picking.picker import Output, Picker
+from rtpick.runtime.clock import wall_ns
+from rtpick.settings.schema import BufferSettings, PickingSettings
+from rtpick.vocabulary.inventory import Inventory
+from rtpick.vocabulary.pick import Pick
+from rtpick.vocabulary.time import to_ns
+
+
+class TimedPicker(Picker):
+    """See `Picker`.
+
+    Attributes
+    ----------
+    completed_ns : dict of str to int
+        For each pick at its birth, by its id: wall time of the receipt of that packet.
+    """
+
+    def __init__(
+        self, settings: PickingSettings, buffer: BufferSettings, engine: CountedEngine, inventory: Inventory
+    ) -> None:
+        super().__init__(settings, buffer, engine, inventory=inventory, clock=wall_ns)
+        self.completed_ns: dict[str, int] = {}
+
+    def step(self, now_ns: int, *, force: bool = False) -> list[Output]:
+        """Infer what is due, and note the births."""
+        outputs = super().step(now_ns, force=force)
+        for output in outputs:
+            if isinstance(output, Pick) and output.revision == 0:
+                waited_s = output.latency.buffer_s + output.latency.batch_s
+                self.completed_ns[output.pick_id] = now_ns - to_ns(waited_s)
+        return outputs
