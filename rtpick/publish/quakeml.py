@@ -41,7 +41,8 @@ _PICK_EVALUATION = {
     PickStatus.FINAL: "final",
     PickStatus.WITHDRAWN: "rejected",
 }
-_NOT_IN_AN_ID = re.compile(r"[^\w\-.*()+~']", re.ASCII)
+# Besides what a resource id may not hold: what marks an escape, and a leading dot, since ids name folders.
+_ESCAPED = re.compile(r"[^\w\-.+~']|^\.", re.ASCII)
 
 
 class QuakeMLDirectory:
@@ -127,11 +128,16 @@ def _evaluation(status: EventStatus) -> str:
 
 def _comments(event: Event) -> list[Any]:
     if event.status is EventStatus.RETRACT:
-        return [quakeml.Comment(text="retracted")]
+        return [_comment("retracted", "event", event.event_id)]
     if event.status is EventStatus.MERGE and event.merged_into:
         survivor = _resource("event", event.merged_into).id
-        return [quakeml.Comment(text=f"merged into {survivor}")]
+        return [_comment(f"merged into {survivor}", "event", event.event_id)]
     return []
+
+
+def _comment(text: str, *about: str) -> Any:
+    # Without an id ObsPy would draw a random one.
+    return quakeml.Comment(text=text, resource_id=_resource("comment", *about))
 
 
 def _build_arrival(event: Event, arrival: Arrival) -> Any:
@@ -162,7 +168,7 @@ def _build_pick(arrival: Arrival, pick: Pick | None) -> Any:
         method_id=_resource("model", pick.model_version),
         evaluation_mode="automatic",
         evaluation_status=_PICK_EVALUATION[pick.status],
-        comments=[quakeml.Comment(text=text)],
+        comments=[_comment(text, "pick", pick.pick_id)],
     )
 
 
@@ -203,7 +209,7 @@ def _resource(*parts: str | int) -> Any:
 
 def _identifier(text: str) -> str:
     """Escape what a resource id may not hold; distinct texts stay distinct."""
-    return _NOT_IN_AN_ID.sub(lambda found: f"({ord(found.group()):x})", text)
+    return _ESCAPED.sub(lambda found: f"({ord(found.group()):x})", text)
 
 
 def _utc(time_ns: int) -> Any:

@@ -34,7 +34,7 @@ def build_origin(origin: Origin, arrivals: Sequence[Arrival]) -> Any:
         longitude=origin.longitude_deg,
         longitude_errors=_error(east_km / km_per_deg_of_longitude),
         depth=_known(origin.depth_km * 1000.0),
-        depth_errors=_error(origin.depth_uncertainty_km * 1000.0),
+        depth_errors=_error(origin.depth_uncertainty_km * 1000.0) if math.isfinite(origin.depth_km) else None,
         depth_type="operator assigned" if origin.depth_fixed else "from location",
         origin_uncertainty=_build_uncertainty(origin),
         quality=build_quality(origin, arrivals),
@@ -97,11 +97,19 @@ def _horizontal_sigmas(origin: Origin) -> tuple[float, float]:
 
 def _build_uncertainty(origin: Origin) -> Any | None:
     horizontal_m = _known(origin.horizontal_uncertainty_km * 1000.0)
-    if not _has_covariance(origin):
-        if horizontal_m is None:
-            return None
-        preferred = "horizontal uncertainty"
-        return quakeml.OriginUncertainty(horizontal_uncertainty=horizontal_m, preferred_description=preferred)
+    if _has_covariance(origin):
+        return _build_ellipse(origin, horizontal_m)
+    if horizontal_m is None:
+        return None
+    return quakeml.OriginUncertainty(
+        horizontal_uncertainty=horizontal_m,
+        preferred_description="horizontal uncertainty",
+        # ObsPy reads back an empty one.
+        confidence_ellipsoid=quakeml.ConfidenceEllipsoid(),
+    )
+
+
+def _build_ellipse(origin: Origin, horizontal_m: float | None) -> Any:
     major_km, minor_km, azimuth_deg = horizontal_ellipse(origin.covariance_km2)
     return quakeml.OriginUncertainty(
         horizontal_uncertainty=horizontal_m,
@@ -110,6 +118,7 @@ def _build_uncertainty(origin: Origin) -> Any | None:
         azimuth_max_horizontal_uncertainty=azimuth_deg,
         preferred_description="uncertainty ellipse",
         confidence_level=_ONE_SIGMA_PERCENT,
+        confidence_ellipsoid=quakeml.ConfidenceEllipsoid(),
     )
 
 

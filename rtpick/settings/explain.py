@@ -97,12 +97,16 @@ def _explain_missing(path: Path, schema: Schema) -> str:
 def _explain_unknown(key: str, parent: Schema) -> str:
     known = sorted(parent.get("properties", {}))
     close = get_close_matches(key, known, n=1)
-    if any(word in key.lower() for word in _SECRET_WORDS) and not key.endswith("_file"):
-        files = [name for name in known if name.endswith("_file")]
+    if _is_secret(key) and not key.endswith("_file"):
+        files = [name for name in known if name.endswith("_file") and _is_secret(name)]
         return f"secrets are read from files alone; write {' or '.join(files) or 'the path of a file'}"
     if close:
         return f"unknown key; did you mean {close[0]}?"
     return f"unknown key; the keys here are {', '.join(known)}"
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET_WORDS)
 
 
 def _explain_tag(details: ErrorDetails, schema: Schema) -> str:
