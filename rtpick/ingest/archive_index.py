@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-from rtpick.ingest.archive_scan import BLOCK_BYTES, RawRecord, iterate_file, read_part
+from rtpick.ingest.archive_scan import BLOCK_BYTES, RawRecord, iterate_file, read_part, read_record
 from rtpick.ingest.miniseed_header import find_record
 from rtpick.vocabulary.codes import ChannelId
 from rtpick.vocabulary.errors import RecordError
@@ -134,7 +134,7 @@ def _index_file(path: Path, patterns: tuple[str, ...], named: bool) -> ArchiveFi
         return None
     channels: set[ChannelId] = set()
     spans: list[tuple[int, int, int]] = []
-    for _, item in iterate_file(path):
+    for _, item in iterate_file(path, read_record):
         if isinstance(item, RawRecord) and is_selected(item.channel, patterns):
             channels.add(item.channel)
             spans.append((item.start_ns, item.end_ns, item.sample_count))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from pymseed import MiniSEEDError, MS3Record
 
@@ -27,6 +28,25 @@ _EARLIEST_NS = parse_utc("1950-01-01")
 _LATEST_NS = parse_utc("2150-01-01")
 
 
+class Timed(Protocol):
+    """What a record becomes: a channel's samples from one time to another."""
+
+    @property
+    def channel(self) -> ChannelId:
+        """Whose samples."""
+
+    @property
+    def start_ns(self) -> int:
+        """Time of the first sample."""
+
+    @property
+    def end_ns(self) -> int:
+        """Time just after the last sample."""
+
+
+Item = TypeVar("Item", bound=Timed)
+
+
 @dataclass(frozen=True, slots=True)
 class RawRecord:
     """One miniSEED record as it lies in its file: header read, samples not decoded."""
@@ -39,8 +59,16 @@ class RawRecord:
     payload: bytes
 
 
-def iterate_file(path: Path) -> Iterator[tuple[int, RawRecord | Rejection]]:
-    """Yield each record of a file with its offset; a damaged stretch becomes a Rejection.
+def iterate_file(path: Path, read: Callable[[bytes], Item]) -> Iterator[tuple[int, Item | Rejection]]:
+    """Yield each record of a file, as `read` gives it, with its offset.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    read : callable
+        `read_record`, or a decoder; what it raises as UnusableRecordError becomes a Rejection, as
+        does a stretch of bytes that is no record.
 
     Notes
     -----
@@ -54,7 +82,7 @@ def iterate_file(path: Path) -> Iterator[tuple[int, RawRecord | Rejection]]:
         start = 0
         while (cut := cut_record(buffer, start, at_end)) is not None:
             end, is_record = cut
-            yield base + start, _interpret(memoryview(buffer)[start:end], is_record)
+            yield base + start, _interpret(buffer[start:end], is_record, read)
             start = end
         buffer, base = buffer[start:], base + start
 
@@ -94,11 +122,11 @@ def _end_of_garbage(buffer: bytes, start: int, at_end: bool) -> tuple[int, bool]
     return (end, False) if end > start else None
 
 
-def _interpret(piece: memoryview, is_record: bool) -> RawRecord | Rejection:
+def _interpret(piece: bytes, is_record: bool, read: Callable[[bytes], Item]) -> Item | Rejection:
     if not is_record:
         return Rejection(None, RejectCause.CORRUPT, 0, f"{len(piece)} bytes that are no record")
     try:
-        return read_record(bytes(piece))
+        return read(piece)
     except UnusableRecordError as error:
         return error.rejection
 
@@ -119,10 +147,21 @@ def read_record(payload: bytes) -> RawRecord:
     start_ns, count, rate_hz = record.starttime, record.samplecnt, record.samprate
     if count <= 0 or rate_hz <= 0:
         raise UnusableRecordError(RejectCause.NOT_SEISMIC, "no time series", channel)
-    if not _EARLIEST_NS <= start_ns < _LATEST_NS:
-        raise UnusableRecordError(RejectCause.DATE, "an impossible date", channel, count)
+    require_possible_date(start_ns, channel, count)
     end_ns = start_ns + round(count * NS_PER_S / rate_hz)
     return RawRecord(channel, start_ns, end_ns, count, record.formatversion, payload)
+
+
+def require_possible_date(start_ns: int, channel: ChannelId, sample_count: int) -> None:
+    """Refuse a time that no archive holds.
+
+    Raises
+    ------
+    UnusableRecordError
+        With the cause DATE.
+    """
+    if not _EARLIEST_NS <= start_ns < _LATEST_NS:
+        raise UnusableRecordError(RejectCause.DATE, "an impossible date", channel, sample_count)
 
 
 @lru_cache(maxsize=65_536)

@@ -138,7 +138,7 @@ def test_the_size_of_the_blocks_that_are_read_does_not_matter(tmp_path, version,
     usual = archive_scan.BLOCK_BYTES
     archive_scan.BLOCK_BYTES = block
     try:
-        found = [item for _, item in iterate_file(path)]
+        found = [item for _, item in iterate_file(path, read_record)]
     finally:
         archive_scan.BLOCK_BYTES = usual
     assert [item.payload for item in found if isinstance(item, RawRecord)] == records
