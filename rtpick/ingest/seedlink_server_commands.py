@@ -21,7 +21,12 @@ from rtpick.ingest.seedlink_server_dialogue import (
     reply,
 )
 from rtpick.ingest.seedlink_server_position import parse_data3, parse_data4, parse_time3
-from rtpick.ingest.seedlink_server_selection import StationRequest, parse_selector3, parse_selector4
+from rtpick.ingest.seedlink_server_selection import (
+    Begin,
+    StationRequest,
+    parse_selector3,
+    parse_selector4,
+)
 
 MAXIMUM_STATIONS = 10_000
 MAXIMUM_SELECTORS = 1_000
@@ -165,7 +170,13 @@ def _fetch(dialogue: Dialogue, arguments: list[str], facts: ServerFacts) -> Turn
     if dialogue.version != 3:
         raise RefusalError("UNSUPPORTED", "FETCH belongs to version 3; use ENDFETCH")
     request = parse_data3(_request_for_data(dialogue), arguments)
-    return _close_request(dialogue, replace(request, finite=True), facts)
+    return _close_request(dialogue, _finite(request), facts)
+
+
+def _finite(request: StationRequest) -> StationRequest:
+    """Dial-up: what is held and no more; from new records on there would be nothing, so all of it."""
+    begin = Begin.OLDEST if request.begin is Begin.NEXT else request.begin
+    return replace(request, begin=begin, finite=True)
 
 
 def _time(dialogue: Dialogue, arguments: list[str], facts: ServerFacts) -> Turn:
@@ -193,7 +204,7 @@ def _end(dialogue: Dialogue, arguments: list[str], facts: ServerFacts) -> Turn:
 
 
 def _endfetch(dialogue: Dialogue, arguments: list[str], facts: ServerFacts) -> Turn:
-    finite = tuple(replace(request, finite=True) for request in _all_requests(dialogue))
+    finite = tuple(map(_finite, _all_requests(dialogue)))
     return _begin(replace(dialogue, requests=finite, open_request=None), facts)
 
 

@@ -150,7 +150,9 @@ def test_fetch_time_and_batch_belong_to_version_3():
 def test_fetch_and_endfetch_make_requests_finite():
     assert converse("STATION UH1 BW", "FETCH 1", "END")[0].requests[0].finite
     lines = ["SLPROTO 4.0", "STATION BW_UH1", "DATA ALL", "STATION BW_UH2", "ENDFETCH"]
-    assert [request.finite for request in converse(*lines)[0].requests] == [True, True]
+    requests = converse(*lines)[0].requests
+    assert [(request.finite, request.begin) for request in requests] == [(True, Begin.OLDEST)] * 2
+    assert converse("STATION UH1 BW", "FETCH", "END")[0].requests[0].begin is Begin.OLDEST
 
 
 def test_end_without_a_station_is_refused():
