@@ -50,6 +50,8 @@ async def run_session(
     ------
     AuthenticationError
         If the server wants credentials or refuses those it was given; told as FAILED before.
+    SettingsError
+        If `streams` or `start` mean nothing.
 
     Notes
     -----
@@ -112,7 +114,10 @@ class ServerReport:
 
 
 async def probe_server(settings: SeedLinkSettings) -> ServerReport:
-    """Greet a server, authenticate, and count the channels that the settings ask for; never raises."""
+    """Greet a server, authenticate, and count the channels held there that the settings ask for.
+
+    What goes wrong is told in the report; only settings that mean nothing raise SettingsError.
+    """
     try:
         async with open_link(settings) as link:
             identity = await shake_hands(link, settings)

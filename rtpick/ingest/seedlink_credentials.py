@@ -22,6 +22,8 @@ def auth_command(settings: SeedLinkSettings) -> str | None:
         return None
     if settings.password_file is None:
         raise AuthenticationError(f"source {settings.name}: username needs a password_file beside it")
+    if len(settings.username.split()) != 1 or not settings.username.isascii():
+        raise AuthenticationError(f"source {settings.name}: username must be one ASCII word without blanks")
     return f"AUTH USERPASS {settings.username} {_read_secret(settings.password_file, 'password_file')}"
 
 

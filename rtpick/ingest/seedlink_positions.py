@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rtpick.vocabulary.codes import StationId
+from rtpick.vocabulary.errors import SettingsError
 from rtpick.vocabulary.time import NS_PER_S, parse_utc
 from rtpick.vocabulary.waveform import Packet, Progress
 
@@ -61,7 +62,7 @@ def parse_start(text: str) -> Start | None:
 
     Raises
     ------
-    ValueError
+    SettingsError
         If it is neither ``resume``, ``now``, ``all`` nor an ISO 8601 time.
 
     Examples
@@ -70,7 +71,12 @@ def parse_start(text: str) -> Start | None:
     (StartAt(start_ns=0), StartAt(start_ns=5000000000))
     """
     named = {"resume": None, "now": StartNow(), "all": EVERYTHING}
-    return named[text] if text in named else StartAt(parse_utc(text))
+    if text in named:
+        return named[text]
+    try:
+        return StartAt(parse_utc(text))
+    except ValueError as error:
+        raise SettingsError(f"start: {text!r} is neither resume, now, all nor an ISO 8601 time") from error
 
 
 def widen_sequence(low: int, last: int | None) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rtpick.vocabulary.codes import ChannelId, StationId
+from rtpick.vocabulary.errors import SettingsError
 
 _CACHED_CHANNELS = 1 << 16
 
@@ -31,7 +32,7 @@ class StreamPattern:
 
         Raises
         ------
-        ValueError
+        SettingsError
             If there are not four parts, or one holds anything but letters, digits, ``*`` and ``?``.
 
         Examples
@@ -41,9 +42,9 @@ class StreamPattern:
         """
         parts = text.strip().upper().replace(".--.", "..").split(".")
         if len(parts) != 4 or not all(re.fullmatch(r"[A-Z0-9*?]*", part) for part in parts):
-            raise ValueError(f"{text!r} is not a pattern of channels such as BW.UH1..SH? or *.*.*.HH?")
+            raise SettingsError(f"{text!r} is not a pattern of channels such as BW.UH1..SH? or *.*.*.HH?")
         if not (parts[0] and parts[1] and parts[3]):
-            raise ValueError(f"{text!r} leaves network, station or channel empty: write * for any")
+            raise SettingsError(f"{text!r} leaves network, station or channel empty: write * for any")
         return cls(*parts)
 
     @property

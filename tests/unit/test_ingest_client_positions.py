@@ -25,7 +25,7 @@ from rtpick.ingest.seedlink_watchdog import Backoff, DataAge
 from rtpick.ingest.selectors import Subscription
 from rtpick.ingest.source_status import LinkTeller, SourceState
 from rtpick.vocabulary.codes import ChannelId, StationId
-from rtpick.vocabulary.errors import SourceError
+from rtpick.vocabulary.errors import SettingsError, SourceError
 from rtpick.vocabulary.time import NS_PER_S, parse_utc
 from rtpick.vocabulary.waveform import Packet, Progress
 
@@ -51,7 +51,7 @@ class TestPositions:
         assert Positions({}, "2026-11-21T14:50:00.7Z").start(A, STATION) == StartAt(T0)
 
     def test_a_start_of_another_kind_is_refused(self):
-        with pytest.raises(ValueError, match="yesterday"):
+        with pytest.raises(SettingsError, match="yesterday"):
             parse_start("yesterday")
 
     @pytest.mark.parametrize("setting", ["resume", "all", "2020-01-01"])

@@ -6,6 +6,7 @@ import pytest
 
 from rtpick.ingest.selectors import Selection, StreamPattern
 from rtpick.vocabulary.codes import ChannelId, StationId
+from rtpick.vocabulary.errors import SettingsError
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_selectors_of_both_versions(pattern, selector4, selector3):
     "text", ["", "BW", "BW.UH1.SHZ", "BW.UH1..SHZ.D", "BW..*.SHZ", ".UH1..SHZ", "B W.U..S"]
 )
 def test_what_is_no_pattern_is_refused(text):
-    with pytest.raises(ValueError, match=r"pattern|empty"):
+    with pytest.raises(SettingsError, match=r"pattern|empty"):
         StreamPattern.parse(text)
 
 
@@ -50,7 +51,7 @@ def test_what_is_no_pattern_is_refused(text):
 )
 def test_what_arrives_is_held_against_the_patterns(pattern, channel, wanted):
     if wanted is None:
-        with pytest.raises(ValueError, match="pattern"):
+        with pytest.raises(SettingsError, match="pattern"):
             Selection([pattern])
     else:
         assert Selection([pattern]).wants(ChannelId.parse(channel)) is wanted
