@@ -83,8 +83,8 @@ def refuse(packet: Packet, latest_ns: int) -> Rejection | None:
         cause, detail = RejectCause.DATE, "before 1970"
     elif packet.end_ns > latest_ns:
         cause = RejectCause.FUTURE
-    elif packet.channel.component not in COMPONENTS:
-        cause, detail = RejectCause.NOT_SEISMIC, f"component {packet.channel.component}"
+    elif packet.channel.channel[2:3] not in COMPONENTS:
+        cause, detail = RejectCause.NOT_SEISMIC, f"component of {packet.channel.channel!r}"
     return None if cause is None else Rejection(packet.channel, cause, len(samples), detail)
 
 

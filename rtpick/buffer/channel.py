@@ -13,7 +13,7 @@ import numpy as np
 
 from rtpick.buffer.admission import JUMP_LIMIT_NS, Held
 from rtpick.buffer.continuity import Continuity, Placement, Span, begin, place, resumptions, settle
-from rtpick.buffer.lock import PhaseLock, same_rate
+from rtpick.buffer.lock import PhaseLock, place_start, same_rate
 from rtpick.buffer.resample import Conversion, design_conversion
 from rtpick.buffer.resample import convert as convert_rate
 from rtpick.buffer.ring import Ring
@@ -44,6 +44,8 @@ class Pace:
         `budget` after its return; so does one that is seen for the first time.
     acquaintance : int
         For so long after its first sample an instrument may still turn out to have more components.
+    longest_packet : int
+        Longer packets are not waited for to their full length.
     """
 
     rate: Fraction
@@ -51,6 +53,7 @@ class Pace:
     patience: int
     longest_hole: int
     acquaintance: int
+    longest_packet: int
 
 
 @dataclass(slots=True)
@@ -67,11 +70,14 @@ class Channel:
         None where the channel has the network's rate.
     history : Ring or None
         The inputs that a later output may still need; one row.
-    shift : int
-        Outputs by which the channel's phase is more than half an output sample.
-    budget, reach_back : int
-        Reordering put up with, and how far back holes can be filled.
+    rate_hz : float
+        Samples a second.
+    shift, shift_ns : int
+        Outputs by which the channel lies further from the grid than half an output; and their time.
+    budget, reach_back, piece : int
+        Reordering put up with, how far back holes can be filled, the most that is taken at once.
     longest_hole : int
+        A longer one makes a component join anew.
     floor : int or None
         Nothing older is taken.
     continuity : Continuity or None
@@ -91,9 +97,12 @@ class Channel:
     row: int
     conversion: Conversion | None
     history: Ring | None
+    rate_hz: float
     shift: int
+    shift_ns: int
     budget: int
     reach_back: int
+    piece: int
     longest_hole: int
     floor: int | None = None
     continuity: Continuity | None = None
@@ -117,30 +126,54 @@ class Channel:
 
 def open_channel(channel: ChannelId, lock: PhaseLock, row: int, pace: Pace) -> Channel:
     """Prepare a channel for its first sample; the filter is designed if its rate needs one."""
-    budget = math.ceil(Fraction(pace.budget) * lock.rate / pace.rate)
-    longest_hole = math.floor(Fraction(pace.longest_hole) * lock.rate / pace.rate)
-    reach_back = budget + math.ceil(PACKET_LIMIT_S * lock.rate)
+    rate = lock.rate
+    budget = math.ceil(pace.budget * rate / pace.rate)
+    reach_back, piece = budget + math.ceil(PACKET_LIMIT_S * rate), math.ceil(PIECE_S * rate)
     conversion = history = None
     shift = 0
-    if lock.rate != pace.rate:
-        conversion = design_conversion(lock.rate, pace.rate)
-        memory = reach_back + 4 * conversion.half_width + math.ceil(PIECE_S * lock.rate)
-        history = Ring(memory, maximum_rows=1)
+    if rate != pace.rate:
+        conversion = design_conversion(rate, pace.rate)
+        history = Ring(reach_back + 4 * conversion.half_width + piece, maximum_rows=1)
         history.open_row()
         shift = round(lock.phase_ns * pace.rate / NS_PER_S)
-    return Channel(channel, lock, row, conversion, history, shift, budget, reach_back, longest_hole)
+    return Channel(
+        channel=channel,
+        lock=lock,
+        row=row,
+        conversion=conversion,
+        history=history,
+        rate_hz=float(rate),
+        shift=shift,
+        shift_ns=round(shift * NS_PER_S / pace.rate),
+        budget=budget,
+        reach_back=reach_back,
+        piece=piece,
+        longest_hole=math.floor(pace.longest_hole * rate / pace.rate),
+    )
 
 
 def is_doubtful(channel: Channel, packet: Packet) -> bool:
     """Tell whether a packet jumps so far ahead, or has another rate, that it wants confirmation."""
-    if not same_rate(packet.sampling_rate_hz, channel.lock.rate):
+    if not same_rate(packet.sampling_rate_hz, channel.rate_hz):
         return True
     return channel.continuity is not None and packet.start_ns > channel.newest_ns + JUMP_LIMIT_NS
 
 
-def residual_phase_ns(channel: Channel, rate: Fraction) -> int:
+def residual_phase_ns(channel: Channel) -> int:
     """How far the channel's outputs lie behind the grid of the network's rate."""
-    return channel.lock.phase_ns - round(channel.shift * NS_PER_S / rate)
+    return channel.lock.phase_ns - channel.shift_ns
+
+
+def index_packet(channel: Channel, packet: Packet) -> int:
+    """Find the index of a packet's first sample; the lock follows packets that lead the channel on."""
+    start_ns, state = int(packet.start_ns), channel.continuity
+    index = channel.lock.index(start_ns)
+    if state is not None and index + len(packet.samples) <= state.newest:
+        return index
+    placed = place_start(channel.lock, start_ns)
+    channel.lock = placed.lock
+    channel.drift_count += placed.drifted
+    return placed.index
 
 
 def accept(
@@ -168,21 +201,27 @@ def accept(
     if channel.continuity is None:
         channel.continuity = begin(start, channel.budget, channel.floor)
         channel.birth = channel.birth or channel.output(start)
-    placement = place(channel.continuity, start, start + len(samples_T), channel.reach_back)
+    before = channel.continuity
+    placement = place(before, start, start + len(samples_T), channel.reach_back)
     _write(channel, ring, placement, start, samples_T)
     channel.continuity, gaps = settle(placement.state, channel.budget)
     channel.gap_count += len(gaps)
-    _refresh(channel, channel.continuity)
+    _carry_over(channel, channel.continuity)
+    if channel.continuity.holes is not before.holes or not channel.resumes:
+        _note_resumptions(channel, channel.continuity)
     return placement, gaps
 
 
-def _refresh(channel: Channel, state: Continuity) -> None:
-    """Carry the state of continuity over to the outputs."""
+def _carry_over(channel: Channel, state: Continuity) -> None:
+    """Tell how far the outputs go."""
     channel.reach = channel.output(state.newest)
     lag = channel.conversion.half_width if channel.conversion else 0
     channel.settled = channel.output(state.settled - lag)
-    if state.holes or state.closed:
-        channel.resumes = tuple(channel.output(end) for end in resumptions(state, channel.longest_hole))
+
+
+def _note_resumptions(channel: Channel, state: Continuity) -> None:
+    """Tell where the outputs start, or start again."""
+    channel.resumes = tuple(channel.output(end) for end in resumptions(state, channel.longest_hole))
     if channel.floor is None and (lead := state.lead):
         channel.birth = channel.output(lead.end)
 

@@ -13,7 +13,7 @@ NOMINAL_TOLERANCE = 1e-4
 SAME_RATE_TOLERANCE = 1e-3
 """Rates this near (relative) belong to one channel; headers carry rates that flicker."""
 
-DRIFT_LIMIT = Fraction(2, 5)
+DRIFT_LIMIT = 0.4
 """Samples that a packet may stray from its place before the phase follows it."""
 
 WANDER_LIMIT_NS = NS_PER_S // 2
@@ -47,15 +47,15 @@ def nominal_rate(sampling_rate_hz: float, network_rate: Fraction) -> Fraction:
     return Fraction(sampling_rate_hz).limit_denominator(10_000)
 
 
-def same_rate(sampling_rate_hz: float, rate: Fraction | float) -> bool:
+def same_rate(sampling_rate_hz: float, rate_hz: float) -> bool:
     """Tell whether a header's rate belongs to a channel of the given rate.
 
     Examples
     --------
-    >>> same_rate(99.98, Fraction(100)), same_rate(50.0, Fraction(100))
+    >>> same_rate(99.98, 100.0), same_rate(50.0, 100.0)
     (True, False)
     """
-    return abs(sampling_rate_hz - rate) <= SAME_RATE_TOLERANCE * float(rate)
+    return abs(sampling_rate_hz - rate_hz) <= SAME_RATE_TOLERANCE * rate_hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +139,7 @@ def place_start(lock: PhaseLock, start_ns: int) -> Placed:
     """
     index = lock.index(start_ns)
     stray_ns = start_ns - lock.time_ns(index)
-    if abs(stray_ns) * lock.numerator * DRIFT_LIMIT.denominator <= (
-        DRIFT_LIMIT.numerator * lock.denominator * NS_PER_S
-    ):
+    if abs(stray_ns) * lock.numerator <= DRIFT_LIMIT * lock.denominator * NS_PER_S:
         return Placed(index, lock, drifted=False)
     followed = PhaseLock(lock.numerator, lock.denominator, lock.phase_ns + stray_ns)
     if abs(followed.phase_ns) > WANDER_LIMIT_NS:

@@ -46,6 +46,7 @@ class Ring:
         self._rows: list[Float32Array] = []
         self._low: list[int | None] = []
         self._head: list[int] = []
+        self._whole_from: list[int] = []
 
     def open_row(self) -> int:
         """Take one more row.
@@ -63,6 +64,7 @@ class Ring:
             self._rows.extend(np.empty((count, self.length), np.float32))
         self._low.append(None)
         self._head.append(0)
+        self._whole_from.append(0)
         return row
 
     @property
@@ -97,13 +99,16 @@ class Ring:
         end = start + len(samples_T)
         low = self._low[row]
         if low is None:
-            self._low[row], self._head[row] = start, start
+            self._low[row] = self._head[row] = self._whole_from[row] = start
         elif start < low:
             self._erase(row, end, low)
             self._low[row] = start
         head = self._head[row]
         if start > head:
             self._erase(row, max(head, end - self.length), start)
+            self._whole_from[row] = start
+        if samples_T.dtype.kind == "f":
+            self._note_missing(row, start, samples_T)
         self._head[row] = head = max(head, end)
         stale = max(head - self.length - start, 0)
         if stale < len(samples_T):
@@ -111,25 +116,30 @@ class Ring:
 
     def read(self, row: int, start: int, count: int) -> Float32Array:
         """Copy `count` samples from `start` on, NaN where missing."""
-        samples_T = np.full(count, np.nan, np.float32)
+        samples_T = np.empty(count, np.float32)
         self.read_into(row, start, samples_T)
         return samples_T
 
-    def read_into(self, row: int, start: int, out_T: Float32Array) -> None:
-        """Copy what the row holds of ``[start, start + len(out_T))``; the rest of `out_T` stays."""
-        low = self._low[row]
-        if low is None:
-            return
-        head = self._head[row]
-        first = max(start, low, head - self.length)
-        count = min(start + len(out_T), head) - first
-        if count <= 0:
-            return
-        samples_T, place, to = self._rows[row], first % self.length, first - start
-        before_wrap = min(count, self.length - place)
-        out_T[to : to + before_wrap] = samples_T[place : place + before_wrap]
-        if count > before_wrap:
-            out_T[to + before_wrap : to + count] = samples_T[: count - before_wrap]
+    def read_into(self, row: int, start: int, out_T: Float32Array) -> int:
+        """Copy the samples from `start` on into `out_T`, NaN where missing.
+
+        Returns
+        -------
+        int
+            How many are valid.
+        """
+        low, head = self._low[row], self._head[row]
+        oldest = head - self.length
+        if start >= self._whole_from[row] and start >= oldest and start + len(out_T) <= head:
+            self._load(row, start, out_T)
+            return len(out_T)
+        out_T.fill(np.nan)
+        first = start if low is None else max(start, low, oldest)
+        last = min(start + len(out_T), head)
+        if low is None or first >= last:
+            return 0
+        self._load(row, first, out_T[first - start : last - start])
+        return int(np.count_nonzero(~np.isnan(out_T)))
 
     def next_valid(self, row: int, start: int) -> int | None:
         """Index of the first valid sample from `start` on, or None."""
@@ -139,6 +149,12 @@ class Ring:
         first = max(start, span[0])
         places = np.flatnonzero(~np.isnan(self.read(row, first, span[1] - first)))
         return first + int(places[0]) if len(places) else None
+
+    def _note_missing(self, row: int, start: int, samples_T: np.ndarray) -> None:
+        """Remember that the newest whole stretch starts after the last NaN."""
+        missing = np.flatnonzero(np.isnan(samples_T))
+        if len(missing):
+            self._whole_from[row] = max(self._whole_from[row], start + int(missing[-1]) + 1)
 
     def _erase(self, row: int, start: int, end: int) -> None:
         """Make ``[start, end)`` missing."""
@@ -150,6 +166,18 @@ class Ring:
         """Copy at most `length` samples into their places, in two parts where they wrap."""
         memory_T, place = self._rows[row], start % self.length
         before_wrap = self.length - place
-        memory_T[place : place + len(samples_T)] = samples_T[:before_wrap]
-        if len(samples_T) > before_wrap:
-            memory_T[: len(samples_T) - before_wrap] = samples_T[before_wrap:]
+        if len(samples_T) <= before_wrap:
+            memory_T[place : place + len(samples_T)] = samples_T
+            return
+        memory_T[place:] = samples_T[:before_wrap]
+        memory_T[: len(samples_T) - before_wrap] = samples_T[before_wrap:]
+
+    def _load(self, row: int, start: int, out_T: Float32Array) -> None:
+        """Copy at most `length` samples out of their places, in two parts where they wrap."""
+        memory_T, place = self._rows[row], start % self.length
+        before_wrap = self.length - place
+        if len(out_T) <= before_wrap:
+            out_T[:] = memory_T[place : place + len(out_T)]
+            return
+        out_T[:before_wrap] = memory_T[place:]
+        out_T[before_wrap:] = memory_T[: len(out_T) - before_wrap]

@@ -124,21 +124,21 @@ def _lock_for(roster: Roster, packet: Packet) -> PhaseLock:
     """Take up the phase of an earlier run, or lock it at the packet."""
     rate = nominal_rate(packet.sampling_rate_hz, roster.pace.rate)
     known = roster.restored.get(packet.channel)
-    if known is not None and same_rate(known.sampling_rate_hz, rate):
+    if known is not None and same_rate(known.sampling_rate_hz, float(rate)):
         return PhaseLock(rate.numerator, rate.denominator, known.phase_ns)
     return fresh_lock(rate, int(packet.start_ns))
 
 
 def _channel_lock(channel: Channel) -> ChannelLock:
     """Write a channel's phase down for a restart."""
-    return ChannelLock(channel.channel, float(channel.lock.rate), channel.lock.phase_ns)
+    return ChannelLock(channel.channel, channel.rate_hz, channel.lock.phase_ns)
 
 
 def _status(channel: Channel) -> ChannelStatus:
     """Read a channel's state off."""
     return ChannelStatus(
         channel.channel,
-        float(channel.lock.rate),
+        channel.rate_hz,
         channel.lock.time_ns(channel.continuity.settled) if channel.continuity else 0,
         channel.newest_ns,
         channel.gap_count,

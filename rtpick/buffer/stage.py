@@ -11,14 +11,23 @@ from collections.abc import Iterable
 import numpy as np
 
 from rtpick.buffer.admission import contradicts, finite, hold, is_borne_out, refuse, reject_held
-from rtpick.buffer.channel import PACKET_LIMIT_S, PIECE_S, Channel, Pace, accept, is_doubtful
-from rtpick.buffer.lock import place_start, same_rate
+from rtpick.buffer.channel import (
+    PACKET_LIMIT_S,
+    PIECE_S,
+    Channel,
+    Pace,
+    accept,
+    index_packet,
+    is_doubtful,
+)
+from rtpick.buffer.lock import same_rate
 from rtpick.buffer.ring import Ring
 from rtpick.buffer.roster import ChannelStatus, Roster, enrol, enrol_anew, gaps_of
 from rtpick.buffer.silence import Silence, fallen_silent, is_due, network_time_ns
 from rtpick.buffer.windows import (
     Instrument,
     WindowGeometry,
+    choose_slots,
     complete,
     cut_components,
     mean_phase_ns,
@@ -71,7 +80,7 @@ class Buffer:
         pace = _pace(settings, self._grid)
         minimum = max(math.ceil(settings.minimum_coverage * window_samples), 1)
         self._geometry = WindowGeometry(
-            component_order, pace.rate, window_samples, stride_samples, minimum, pace.budget
+            component_order, window_samples, stride_samples, minimum, pace.budget
         )
         asked = math.ceil(settings.length_s * pace.rate)
         self._ring = Ring(max(asked, _least_length(self._geometry, pace)), MAXIMUM_CHANNELS)
@@ -140,7 +149,8 @@ class Buffer:
             NaN where missing, or no longer in the ring.
         """
         channels = self._roster.instruments[instrument].channels
-        return cut_components(channels, self._ring, self._geometry.component_order, start_index, count)
+        slots = choose_slots(channels, self._geometry.component_order)
+        return cut_components(slots, self._ring, start_index, count)[0]
 
     def locks(self) -> tuple[ChannelLock, ...]:
         """List every channel's phase, those of an earlier run that have not been seen yet included."""
@@ -159,25 +169,23 @@ class Buffer:
 
     def phase_ns(self, instrument: InstrumentId) -> int:
         """How far an instrument's samples lie behind the grid."""
-        return mean_phase_ns(self._roster.instruments[instrument].channels, self._roster.pace.rate)
+        return mean_phase_ns(self._roster.instruments[instrument].channels.values())
 
     def needed_from_ns(self, instrument: InstrumentId) -> int:
         """Tell the earliest sample time that a window still to come depends on."""
         item = self._roster.instruments[instrument]
-        first = needed_from(item, self._ring, self._geometry)
+        first = needed_from(item, self._ring, self._geometry, self._roster.pace)
         return self._time_ns(item, first) - max(map(_filter_ns, item.channels.values()))
 
     def _take(self, channel: Channel, packet: Packet, now_ns: int) -> list[Gap | Rejection]:
         """Index a packet that is beyond doubt and take what is new of it."""
         instrument = self._roster.instruments[packet.channel.instrument_id]
-        placed = place_start(channel.lock, int(packet.start_ns))
-        channel.lock = placed.lock
-        channel.drift_count += placed.drifted
-        length = channel.output(placed.index + len(packet.samples)) - channel.output(placed.index)
-        limit = math.ceil(PACKET_LIMIT_S * self._roster.pace.rate)
-        instrument.longest_packet = max(instrument.longest_packet, min(length, limit))
+        start = index_packet(channel, packet)
+        length = channel.output(start + len(packet.samples)) - channel.output(start)
+        length = min(length, self._roster.pace.longest_packet)
+        instrument.longest_packet = max(instrument.longest_packet, length)
         received_ns = packet.received_ns or now_ns
-        notes = self._take_pieces(instrument, channel, placed.index, finite(packet).samples, received_ns)
+        notes = self._take_pieces(instrument, channel, start, finite(packet).samples, received_ns)
         if is_due(self._silence, instrument, len(self._roster.instruments)):
             self._review(now_ns)
         return notes
@@ -187,10 +195,9 @@ class Buffer:
     ) -> list[Gap | Rejection]:
         """Take a packet in pieces, cutting the windows that each piece completes."""
         notes: list[Gap | Rejection] = []
-        piece = math.ceil(PIECE_S * channel.lock.rate)
         repeated = late = 0
-        for first in range(0, len(samples_T), piece):
-            part_T = samples_T[first : first + piece]
+        for first in range(0, len(samples_T), channel.piece):
+            part_T = samples_T[first : first + channel.piece]
             self._make_room(instrument, channel.output(start + first + len(part_T)), received_ns)
             placement, gaps = accept(channel, self._ring, start + first, part_T)
             notes += gaps_of(channel, gaps)
@@ -236,9 +243,9 @@ class Buffer:
         held, channel.held = channel.held, None
         packets = sorted(held.packets, key=lambda packet: packet.start_ns) if held else []
         notes: list[Gap | Rejection] = []
-        if held and not same_rate(held.sampling_rate_hz, channel.lock.rate):
+        if held and not same_rate(held.sampling_rate_hz, channel.rate_hz):
             notes += gaps_of(channel, channel.continuity.holes if channel.continuity else ())
-            change = f"{float(channel.lock.rate)} -> {held.sampling_rate_hz} Hz"
+            change = f"{channel.rate_hz} -> {held.sampling_rate_hz} Hz"
             notes.append(Rejection(channel.channel, RejectCause.RATE, 0, change))
             channel = enrol_anew(self._roster, channel, packets[0])
         for packet in packets:
@@ -250,12 +257,12 @@ class Buffer:
         held, channel.held = channel.held, None
         if held is None:
             return []
-        jumped = same_rate(held.sampling_rate_hz, channel.lock.rate)
+        jumped = same_rate(held.sampling_rate_hz, channel.rate_hz)
         return reject_held(held.packets, RejectCause.CLOCK_JUMP if jumped else RejectCause.RATE)
 
     def _time_ns(self, instrument: Instrument, index: int) -> int:
         """Time of an output of an instrument."""
-        return self._grid.time_ns(index) + mean_phase_ns(instrument.channels, self._roster.pace.rate)
+        return self._grid.time_ns(index) + mean_phase_ns(instrument.channels.values())
 
 
 def _pace(settings: BufferSettings, grid: SampleGrid) -> Pace:
@@ -263,7 +270,8 @@ def _pace(settings: BufferSettings, grid: SampleGrid) -> Pace:
     rate = grid.ratio
     budget = math.ceil(to_ns(settings.reorder_budget_s) * rate / NS_PER_S)
     wait = math.ceil(to_ns(settings.component_wait_s) * rate / NS_PER_S)
-    return Pace(rate, budget, budget + wait, wait, math.ceil(ACQUAINTANCE_S * rate))
+    acquaintance, longest_packet = math.ceil(ACQUAINTANCE_S * rate), math.ceil(PACKET_LIMIT_S * rate)
+    return Pace(rate, budget, budget + wait, wait, acquaintance, longest_packet)
 
 
 def _least_length(geometry: WindowGeometry, pace: Pace) -> int:

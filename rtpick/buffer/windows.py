@@ -5,8 +5,9 @@ C component, T time. All indices are outputs: samples on the grid of the network
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +16,8 @@ from rtpick.buffer.channel import Channel, Pace, residual_phase_ns
 from rtpick.buffer.ring import Ring
 from rtpick.vocabulary.codes import InstrumentId
 from rtpick.vocabulary.waveform import Float32Array, Window
+
+Slots = tuple[Channel | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,6 @@ class WindowGeometry:
     ----------
     component_order : str
         ``"ENZ"``: the rows of a window.
-    rate : Fraction
-        Hz.
     window_samples, stride_samples : int
     minimum_samples : int
         Valid samples that the best component of a window must have.
@@ -35,7 +36,6 @@ class WindowGeometry:
     """
 
     component_order: str
-    rate: Fraction
     window_samples: int
     stride_samples: int
     minimum_samples: int
@@ -64,7 +64,7 @@ class Instrument:
     dormant : bool
         Flushed because it was silent.
     acquainted : bool
-        Its components are known.
+        An earlier run knew its components.
     """
 
     instrument: InstrumentId
@@ -126,7 +126,8 @@ def settled_index(instrument: Instrument, pace: Pace) -> int:
 
     Notes
     -----
-    Packets that are held keep the windows back that they would be in.
+    Packets that are held keep the windows back that they would be in (their place is known to
+    within two samples).
     """
     channels, reach = instrument.channels.values(), instrument.reach
     horizon = reach - pace.patience - instrument.longest_packet
@@ -135,9 +136,8 @@ def settled_index(instrument: Instrument, pace: Pace) -> int:
         if channel.reach >= horizon:
             settled = min(settled, channel.settled)
         if channel.held is not None and channel.held.end >= horizon:
-            settled = min(settled, channel.held.start + pace.budget)
-    if not instrument.acquainted:
-        instrument.acquainted = _is_acquainted(instrument, pace)
+            settled = min(settled, channel.held.start - 2 + pace.budget)
+    if not _is_acquainted(instrument, pace):
         settled = min(settled, reach - pace.budget - instrument.longest_packet)
     return settled
 
@@ -174,82 +174,103 @@ def complete(
         instrument.evaluated_end = geometry.last_end(min(settled, _first_data(instrument, ring, settled)))
     while instrument.evaluated_end + geometry.stride_samples <= settled:
         end = instrument.evaluated_end + geometry.stride_samples
-        samples_CT, phase_ns = _assemble(instrument, ring, geometry, end)
-        valid_C = [len(row_T) - int(np.count_nonzero(np.isnan(row_T))) for row_T in samples_CT]
+        slots = _joined_slots(instrument, geometry, end)
+        samples_CT, valid_C = _assemble(slots, ring, geometry, end)
         if max(valid_C) == 0:
             end = max(end, geometry.last_end(_next_data(instrument, ring, geometry, end, settled)))
         instrument.evaluated_end = end
         if max(valid_C) >= geometry.minimum_samples:
             start, coverage = end - geometry.window_samples, sum(valid_C) / samples_CT.size
+            phase_ns = mean_phase_ns(itertools.compress(slots, valid_C))
             windows.append(
                 Window(instrument.instrument, start, phase_ns, samples_CT, coverage, completed_ns)
             )
     return windows
 
 
-def cut_components(
-    channels: dict[str, Channel], ring: Ring, component_order: str, start: int, count: int
-) -> Float32Array:
-    """Copy a span of the components into the rows of a window, NaN where missing."""
-    samples_CT = np.full((len(component_order), count), np.nan, np.float32)
-    for row_T, component in zip(
-        samples_CT, component_slots(frozenset(channels), component_order), strict=True
-    ):
-        if component is not None:
-            ring.read_into(channels[component].row, start, row_T)
-    return samples_CT
+def choose_slots(channels: dict[str, Channel], component_order: str) -> Slots:
+    """Put the components into the rows of a window."""
+    components = component_slots(frozenset(channels), component_order)
+    return tuple(None if name is None else channels[name] for name in components)
 
 
-def mean_phase_ns(channels: dict[str, Channel], rate: Fraction) -> int:
-    """Average how far the components lie behind the grid."""
-    return sum(residual_phase_ns(channel, rate) for channel in channels.values()) // len(channels)
+def cut_components(slots: Slots, ring: Ring, start: int, count: int) -> tuple[Float32Array, list[int]]:
+    """Copy a span of the components into the rows of a window, NaN where missing.
+
+    Returns
+    -------
+    samples_CT : ndarray of float32, shape (C, count)
+    valid_C : list of int
+        How many samples of each row are valid.
+    """
+    samples_CT = np.empty((len(slots), count), np.float32)
+    valid_C = [0] * len(slots)
+    for slot, channel in enumerate(slots):
+        if channel is None:
+            samples_CT[slot] = np.nan
+        else:
+            valid_C[slot] = ring.read_into(channel.row, start, samples_CT[slot])
+    return samples_CT, valid_C
 
 
-def needed_from(instrument: Instrument, ring: Ring, geometry: WindowGeometry) -> int:
+def mean_phase_ns(channels: Iterable[Channel | None]) -> int:
+    """Average how far the components, at least one, lie behind the grid."""
+    phases_ns = [residual_phase_ns(channel) for channel in channels if channel is not None]
+    return sum(phases_ns) // len(phases_ns)
+
+
+def needed_from(instrument: Instrument, ring: Ring, geometry: WindowGeometry, pace: Pace) -> int:
     """Tell the first sample that the next window depends on.
 
-    Its components must have joined by its end, so that is looked back for too.
+    Who starts from it must see that the components have joined by the window's end, even across a
+    hole too short to make them join anew.
     """
     end = instrument.evaluated_end
     if end is None:
         end = geometry.last_end(_first_data(instrument, ring, instrument.reach))
-    reach_back = max(geometry.window_samples, geometry.join_samples + 1)
+    reach_back = max(geometry.window_samples, geometry.join_samples + pace.longest_hole + 1)
     return end + geometry.stride_samples - reach_back
 
 
 def _is_acquainted(instrument: Instrument, pace: Pace) -> bool:
     """Tell whether no further component is to be expected."""
     channels = instrument.channels.values()
-    return len(channels) >= 3 or instrument.reach - min(c.birth for c in channels) >= pace.acquaintance
+    if instrument.acquainted or len(channels) >= 3:
+        return True
+    return instrument.reach - min(channel.birth for channel in channels) >= pace.acquaintance
+
+
+def _joined_slots(instrument: Instrument, geometry: WindowGeometry, end: int) -> Slots:
+    """Choose the components that have joined by the end of a window."""
+    born_before = end - geometry.join_samples
+    joined = {name: channel for name, channel in instrument.channels.items() if channel.birth < born_before}
+    return choose_slots(joined, geometry.component_order)
 
 
 def _assemble(
-    instrument: Instrument, ring: Ring, geometry: WindowGeometry, end: int
-) -> tuple[Float32Array, int]:
-    """Cut the window that ends at `end`, from the components that have joined by then."""
-    joined = {
-        component: channel
-        for component, channel in instrument.channels.items()
-        if channel.birth + geometry.join_samples < end
-    }
+    slots: Slots, ring: Ring, geometry: WindowGeometry, end: int
+) -> tuple[Float32Array, list[int]]:
+    """Cut the window that ends at `end`, and count the valid samples of each row."""
     start = end - geometry.window_samples
-    order = geometry.component_order
-    samples_CT = cut_components(joined, ring, order, start, geometry.window_samples)
-    for row_T, component in zip(samples_CT, component_slots(frozenset(joined), order), strict=True):
-        if component is not None and joined[component].resumes:
-            _hide_resumed(row_T, joined[component], start, end, geometry.join_samples)
-    return samples_CT, mean_phase_ns(joined, geometry.rate) if joined else 0
+    samples_CT, valid_C = cut_components(slots, ring, start, geometry.window_samples)
+    for slot, channel in enumerate(slots):
+        if channel is None or not channel.resumes:
+            continue
+        first = _first_hidden(channel, end, geometry.join_samples)
+        if first is not None:
+            samples_CT[slot, max(first - start, 0) :] = np.nan
+            valid_C[slot] = int(np.count_nonzero(~np.isnan(samples_CT[slot])))
+    return samples_CT, valid_C
 
 
-def _hide_resumed(row_T: Float32Array, channel: Channel, start: int, end: int, join_samples: int) -> None:
-    """Leave out the data of a component that has returned too shortly before the window's end.
+def _first_hidden(channel: Channel, end: int, join_samples: int) -> int | None:
+    """Find from where on a component that has returned shortly before the window's end is left out.
 
     Whether such data arrive before or after the window would have gone out without them is a
     matter of luck; so they are left out always.
     """
-    for resume in channel.resumes:
-        if resume < end <= resume + join_samples:
-            row_T[max(resume - start, 0) :] = np.nan
+    hidden = (resume for resume in channel.resumes if resume < end <= resume + join_samples)
+    return min(hidden, default=None)
 
 
 def _first_data(instrument: Instrument, ring: Ring, default: int) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtpick.buffer.lock import fresh_lock, nominal_rate
+from rtpick.buffer.resample import convert, design_conversion
 from rtpick.buffer.stage import Buffer
 from rtpick.settings.schema import BufferSettings
 from rtpick.vocabulary.codes import ChannelId
@@ -121,12 +124,12 @@ def content(windows: list[Window]) -> dict[str, list[tuple[int, int, float, byte
     return told
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.lists(traces(), min_size=1, max_size=5, unique_by=lambda trace: trace.channel),
-    st.integers(0, 2**32),
-    st.integers(0, 2**32),
-)
+networks = st.lists(traces(), min_size=1, max_size=5, unique_by=lambda trace: trace.channel)
+seeds = st.integers(0, 2**32)
+
+
+@settings(max_examples=100, deadline=None)
+@given(networks, seeds, seeds)
 def test_packing_order_and_doubling_are_invisible(network, one_seed, other_seed):
     outcomes = []
     for seed in (one_seed, other_seed):
@@ -137,3 +140,95 @@ def test_packing_order_and_doubling_are_invisible(network, one_seed, other_seed)
         gaps = sorted((str(n.channel), n.start_ns, n.end_ns) for n in notes if isinstance(n, Gap))
         outcomes.append((content(windows), gaps))
     assert outcomes[0] == outcomes[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks, seeds, st.floats(0.1, 0.95))
+def test_a_restart_at_the_needed_time_goes_on_as_if_never_stopped(network, seed, share):
+    chance = random.Random(seed)
+    packets = shuffle([packet for trace in network for packet in cut(trace, chance)], chance)
+    stop = round(share * len(packets))
+    whole = content(run(packets, make_buffer())[0])
+    first = make_buffer()
+    before = [window for packet in packets[:stop] for window in fed(first, packet)]
+    heard = {packet.channel.instrument_id for packet in packets[:stop]}
+    needed_ns = {instrument: first.needed_from_ns(instrument) for instrument in heard}
+    again = [p for p in packets if p.end_ns > needed_ns.get(p.channel.instrument_id, 0)]
+    after, _ = run(again, make_buffer(locks=first.locks()))
+    done = {instrument: windows[-1][0] for instrument, windows in content(before).items()}
+    rest = {name: [w for w in said if w[0] > done.get(name, 0)] for name, said in content(after).items()}
+    for instrument, windows in whole.items():
+        joined = content(before).get(instrument, []) + rest.get(instrument, [])
+        assert joined == windows
+
+
+def fed(buffer: Buffer, packet: Packet) -> list[Window]:
+    buffer.add(packet, NOW_NS)
+    return buffer.complete_windows()
+
+
+@settings(max_examples=60, deadline=None)
+@given(traces(), seeds)
+def test_a_gap_spoils_the_samples_that_it_must_and_no_other(trace, seed):
+    chance = random.Random(seed)
+    rate = nominal_rate(trace.rate_hz, Fraction(20))
+    packets = shuffle(cut(trace, chance), chance)
+    windows, _ = run(packets, make_buffer())
+    exact = expected_outputs(trace, rate)
+    settled_after = BUDGET_S * 20
+    for window in windows:
+        row_T = window.samples_CT["ENZ".index(trace.channel.component)]
+        ends = window.start_index + len(row_T)
+        for offset, value in enumerate(row_T):
+            wanted = exact.get(window.start_index + offset, np.nan)
+            assert np.isnan(value) or value == wanted
+            if ends - (window.start_index + offset) > settled_after:
+                assert np.isnan(value) == np.isnan(wanted)
+
+
+def expected_outputs(trace: Trace, rate: Fraction) -> dict[int, float]:
+    """What the network's samples are, computed in one go from the trace."""
+    lock = fresh_lock(rate, trace.start_ns)
+    first = lock.index(trace.start_ns)
+    samples_T = trace.packet(0, trace.count).samples.astype(np.float32)
+    samples_T[~trace.exists] = np.nan
+    if rate == 20:
+        return dict(zip(range(first, first + trace.count), samples_T, strict=True))
+    conversion = design_conversion(rate, Fraction(20))
+    shift = round(lock.phase_ns * 20 / 10**9)
+    start, end = conversion.outputs_touched(first, first + trace.count)
+    low, high = conversion.inputs_needed(start, end)
+    padded_T = np.full(high - low, np.nan, np.float32)
+    padded_T[first - low : first - low + trace.count] = samples_T
+    outputs_T = convert(conversion, padded_T, start, end)
+    return dict(zip(range(start + shift, end + shift), outputs_T, strict=True))
+
+
+@st.composite
+def hostile_packets(draw) -> Packet:
+    """A packet of one of two channels, with anything in it."""
+    channel = ChannelId("AA", "S1", "", draw(st.sampled_from(["HHZ", "HHN", "HHQ", "", "HZ"])))
+    near_ns = st.integers(START_NS, START_NS + 10**11)
+    start_ns = draw(near_ns | near_ns | near_ns | st.integers(-(2**70), 2**70))
+    rate_hz = draw(st.sampled_from([20.0] * 6 + [19.999, 40.0, 33.7, 0.0, -20.0, 1e9, np.nan, np.inf]))
+    dtype = draw(st.sampled_from([np.int32, np.int32, np.float32, np.float64, np.complex128]))
+    samples_T = np.arange(draw(st.sampled_from([0, 1, 3, 50, 100, 3000]))).astype(dtype)
+    if dtype is np.float64 and len(samples_T):
+        samples_T[0] = draw(st.sampled_from([np.nan, np.inf, -np.inf, 1e300]))
+    return Packet(channel, start_ns, rate_hz, samples_T)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(hostile_packets(), max_size=60))
+def test_hostile_packets_never_raise_and_windows_stay_in_order(packets):
+    buffer = make_buffer()
+    windows = []
+    for packet in packets:
+        for note in buffer.add(packet, NOW_NS):
+            assert isinstance(note, Gap) or note.sample_count >= 0
+        windows += buffer.complete_windows()
+    windows += buffer.flush()
+    starts = [window.start_index for window in windows]
+    assert starts == sorted(set(starts))
+    assert all(start % 32 == 0 for start in starts)
+    assert all(0 < window.coverage <= 1 and not np.isinf(window.samples_CT).any() for window in windows)
