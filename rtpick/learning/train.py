@@ -6,7 +6,7 @@ Shape suffixes: B batch, C component, P phase (noise first), T time.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
-Supply = Callable[[int], tuple[Tensor, Tensor]]
-"""Gives so many normalised windows (B, C, T) and their target probabilities (B, P, T)."""
+Report = Callable[[int, float, int], None]
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,6 @@ class TrainSettings:
     ----------
     steps
         Optimiser steps, exactly.
-    batch_size
-        Windows a step.
     learning_rate
         Peak rate, reached after `warmup_steps`; then half a cosine down to nothing.
     weight_decay
@@ -42,10 +39,11 @@ class TrainSettings:
         How much more a sample at an arrival counts than one of noise.
     bfloat16
         Compute the network in bfloat16; the loss, the weights and their mean stay in float32.
+    compiled
+        Let torch compile the network first: a minute's wait and a C++ compiler for about a sixth more speed.
     """
 
     steps: int
-    batch_size: int = 64
     learning_rate: float = 3e-3
     warmup_steps: int = 200
     weight_decay: float = 1e-3
@@ -53,6 +51,7 @@ class TrainSettings:
     ema_decay: float = 0.999
     arrival_weight: float = 10.0
     bfloat16: bool = True
+    compiled: bool = False
 
 
 class Trainer:
@@ -68,6 +67,7 @@ class Trainer:
 
     def __init__(self, student: nn.Module, settings: TrainSettings) -> None:
         self.student = student
+        self.answer = torch.compile(student) if settings.compiled else student
         self.settings = settings
         self.mean = {name: value.detach().clone() for name, value in student.state_dict().items()}
         self.optimizer = torch.optim.AdamW(_groups(student, settings.weight_decay), lr=settings.learning_rate)
@@ -80,7 +80,7 @@ class Trainer:
             group["lr"] = learning_rate(self.step_count, self.settings)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
-            logits_BPT = self.student(wave_BCT)
+            logits_BPT = self.answer(wave_BCT)
         loss = soft_loss(logits_BPT.float(), target_BPT, self.settings.arrival_weight)
         loss.backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(self.student.parameters(), self.settings.gradient_clip)
@@ -89,11 +89,20 @@ class Trainer:
         self._update_mean()
         return float(loss.detach())
 
-    def run(self, supply: Supply, report: Callable[[int, float], None]) -> None:
-        """Train until `settings.steps` steps have been taken; `report` hears each step's number and loss."""
+    def run(self, batches: Iterator[tuple[Tensor, Tensor]], report: Report) -> None:
+        """Train until `settings.steps` steps have been taken.
+
+        Parameters
+        ----------
+        batches
+            Normalised windows (B, C, T) and target probabilities (B, P, T), without end.
+        report
+            Hears after each step its number, the loss before it, and the number of windows.
+        """
         while self.step_count < self.settings.steps:
-            loss = self.step(*supply(self.settings.batch_size))
-            report(self.step_count, loss)
+            wave_BCT, target_BPT = next(batches)
+            loss = self.step(wave_BCT, target_BPT)
+            report(self.step_count, loss, len(wave_BCT))
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on: plain tensors and numbers."""

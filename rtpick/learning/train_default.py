@@ -12,24 +12,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import nn
 
-from rtpick.learning import augment
-from rtpick.learning.continuous import read_continuous
-from rtpick.learning.dataset import Recording, read_windows
-from rtpick.learning.distil import Teacher, blend_targets, find_active, teacher_of
-from rtpick.learning.sampler import Recipe, Sampler, lengthen
-from rtpick.learning.train import Supply, Trainer, TrainSettings, load_checkpoint, save_checkpoint
-from rtpick.networks import Network, NetworkMetadata, load_network
+from rtpick.learning.stream import Sources, open_stream
+from rtpick.learning.train import Trainer, TrainSettings, load_checkpoint, save_checkpoint
+from rtpick.networks import NetworkMetadata
 from rtpick.networks.network import build_architecture
 from rtpick.networks.preprocess import Normalisation
 from rtpick.networks.weights import write_network
 
+# The demonstration is judged on this recording.
 HELD_OUT = ("unterhaching_bw_20100527",)
+# Shares of the samples that are noise, P and S, roughly.
+PRIOR_P = (0.98, 0.01, 0.01)
 REPORT_EVERY = 100
-SAVE_EVERY = 1000
-GAP_PROBABILITY = 0.1
-LONGEST_GAP_SAMPLES = 1500
+SAVE_EVERY = 500
 
 METADATA = NetworkMetadata(
     name="default",
@@ -53,66 +50,47 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
-    teacher_network = load_network(options.teacher)
-    teacher = teacher_of(teacher_network)
-    pools = gather_pools(options.windows, options.continuous, teacher_network, teacher)
-    print({name: len(pool) for name, pool in pools.items()}, flush=True)
-    supply = make_supply(Sampler(pools, Recipe(), options.seed), teacher_network, teacher)
-    settings = TrainSettings(options.steps, options.batch_size, bfloat16=not options.float32)
-    trainer = Trainer(build_architecture(METADATA.architecture), settings)
+    batches = open_stream(
+        Sources(
+            options.windows, options.continuous, HELD_OUT, options.teacher, options.batch_size, options.seed
+        )
+    )
+    settings = TrainSettings(options.steps, bfloat16=not options.float32, compiled=options.compiled)
+    trainer = Trainer(random_student(), settings)
     if options.resume:
         load_checkpoint(trainer, options.resume)
-    trainer.run(supply, make_report(trainer, options.out))
+    trainer.run(batches, make_report(trainer, options.out))
     save(trainer, options.out)
 
 
-def gather_pools(
-    windows: Path, continuous: Path, teacher_network: Network, teacher: Teacher
-) -> dict[str, list[Recording]]:
-    """Read the training split and the continuous recordings, and sort them into the sampler's pools."""
-    labelled = read_windows(windows, "train")
-    recordings = read_continuous(continuous, held_out=HELD_OUT)
-    return {
-        "manual": [r for r in labelled if r.kind == "manual"],
-        "automatic": [replace_arrivals(r) for r in labelled if r.kind == "automatic"],
-        "noise": [lengthen(r) for r in labelled if r.kind == "noise"],
-        "continuous": recordings,
-        "active": find_active(recordings, teacher_network, teacher),
-    }
+def random_student() -> nn.Module:
+    """Build the network with random weights that answers noise, as most samples are.
+
+    Left to itself, the last layer first learns to say noise wherever anything stirs, and what remains
+    for P is the absence of all features, a blind alley that training takes long to leave.
+    """
+    student = build_architecture(METADATA.architecture)
+    with torch.no_grad():
+        student.get_parameter("output.conv.bias").copy_(torch.tensor(PRIOR_P).log())
+    return student
 
 
-def replace_arrivals(recording: Recording) -> Recording:
-    """Forget a machine's picks: windows are cut anywhere, and the teacher says what they show."""
-    return Recording(recording.name, recording.kind, recording.samples_CT)
-
-
-def make_supply(sampler: Sampler, teacher_network: Network, teacher: Teacher) -> Supply:
-    """Chain sampling, teaching and gaps into a source of inputs and targets."""
-
-    def supply(n: int) -> tuple[Tensor, Tensor]:
-        batch = sampler.draw(n)
-        wave_BCT = teacher_network.normalise(batch.wave_BCT)
-        target_BPT = blend_targets(batch, teacher(wave_BCT))
-        # The teacher sees the window whole; the student must not take the edges of a gap for onsets.
-        gapped_B = augment.chosen(n, GAP_PROBABILITY, sampler.generator)
-        gapped_BCT = batch.wave_BCT
-        gapped_BCT[gapped_B] = augment.cut_gap(gapped_BCT[gapped_B], LONGEST_GAP_SAMPLES, sampler.generator)
-        wave_BCT[gapped_B] = teacher_network.normalise(gapped_BCT[gapped_B])
-        return wave_BCT, teacher_network.silence_missing(target_BPT, gapped_BCT)
-
-    return supply
-
-
-def make_report(trainer: Trainer, out: Path) -> Callable[[int, float], None]:
+def make_report(trainer: Trainer, out: Path) -> Callable[[int, float, int], None]:
     """Print the running loss and the pace, and save now and then."""
-    started, losses = time.monotonic(), []
+    losses: list[float] = []
+    seen = 0
+    last = time.monotonic()
 
-    def report(step: int, loss: float) -> None:
+    def report(step: int, loss: float, n_windows: int) -> None:
+        nonlocal seen, last
         losses.append(loss)
-        if step % REPORT_EVERY == 0:
-            pace = len(losses) * trainer.settings.batch_size / (time.monotonic() - started)
-            recent = sum(losses[-REPORT_EVERY:]) / len(losses[-REPORT_EVERY:])
-            print(f"step {step}/{trainer.settings.steps} loss {recent:.5f} {pace:.0f} windows/s", flush=True)
+        seen += n_windows
+        if len(losses) == REPORT_EVERY:
+            now = time.monotonic()
+            mean, pace = sum(losses) / len(losses), seen / (now - last)
+            print(f"step {step}/{trainer.settings.steps} loss {mean:.5f} {pace:.0f} windows/s", flush=True)
+            losses.clear()
+            seen, last = 0, now
         if step % SAVE_EVERY == 0:
             save(trainer, out)
 
@@ -136,8 +114,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and checkpoint")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="of the student; one more makes batches")
     parser.add_argument("--float32", action="store_true", help="compute in float32 instead of bfloat16")
+    parser.add_argument("--compiled", action="store_true", help="compile the network first")
     parser.add_argument("--resume", type=Path, help="checkpoint to go on from")
     return parser.parse_args(arguments)
 

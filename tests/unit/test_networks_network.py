@@ -17,8 +17,8 @@ def net():
     return load_network("default")
 
 
-@pytest.fixture
-def wave_BCT():
+@pytest.fixture(name="wave_BCT")
+def make_wave():
     return torch.randint(-900, 900, (3, 3, 3000), generator=torch.Generator().manual_seed(5)).float()
 
 

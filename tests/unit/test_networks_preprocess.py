@@ -16,8 +16,8 @@ RULES = [
 ]
 
 
-@pytest.fixture
-def wave_BCT():
+@pytest.fixture(name="wave_BCT")
+def make_wave():
     generator = torch.Generator().manual_seed(7)
     return 100.0 * torch.randn(4, 3, 600, generator=generator).round(decimals=1)
 
