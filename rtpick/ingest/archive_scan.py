@@ -23,7 +23,7 @@ from rtpick.vocabulary.errors import RecordError
 from rtpick.vocabulary.time import NS_PER_S, parse_utc
 from rtpick.vocabulary.waveform import RejectCause, Rejection
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 16
 _EARLIEST_NS = parse_utc("1950-01-01")
 _LATEST_NS = parse_utc("2150-01-01")
 

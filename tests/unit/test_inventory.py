@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rtpick.demo.recording import STATIONS, write_coordinates
 from rtpick.ingest.inventory import read_inventory, select_instruments
+from rtpick.ingest.inventory_choice import InstrumentChoice
 from rtpick.vocabulary.codes import ChannelId, InstrumentId, StationId
 from rtpick.vocabulary.errors import InventoryError
 
@@ -197,3 +200,14 @@ def test_every_inventory_of_the_reference_data_loads(shared):
     assert iceland.get(StationId("", "DYJN")).elevation_m == 1381.0
     amatrice = read_inventory([shared / "data" / "association" / "amatrice_20161014" / "stations.csv"])
     assert amatrice.get(StationId("XO", "AM05")).elevation_m == 464.0
+
+
+@given(st.permutations(["A.X..HNZ", "A.X..HHZ", "A.X..HHN", "A.X.10.HHZ", "A.Y..EHZ", "A.Y..LHZ"]))
+def test_the_choice_on_a_stream_ends_where_one_made_beforehand_begins(codes):
+    channels = [ChannelId.parse(code) for code in codes]
+    met, known = InstrumentChoice(PRIORITY), InstrumentChoice(PRIORITY, channels)
+    for channel in channels:
+        met.accepts(channel)
+    accepted = {str(channel) for channel in channels if met.accepts(channel)}
+    assert accepted == {"A.X..HHZ", "A.X..HHN", "A.Y..EHZ"}
+    assert accepted == {str(channel) for channel in channels if known.accepts(channel)}
