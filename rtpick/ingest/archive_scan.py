@@ -173,7 +173,16 @@ def _channel(source_id: str) -> ChannelId:
 
 
 def read_part(path: Path, offset: int, count: int) -> bytes:
-    """Read up to `count` bytes of a file; the file is open for that long only."""
-    with open(path, "rb") as file:
-        file.seek(offset)
-        return file.read(count)
+    """Read up to `count` bytes of a file; the file is open for that long only.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(count)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from error

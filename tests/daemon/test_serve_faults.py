@@ -19,6 +19,7 @@ from rtpick.ingest.seedlink_server import SeedLinkServer
 from rtpick.ingest.seedlink_server_connection import ConnectionLimits
 from rtpick.ingest.seedlink_server_lines import MAXIMUM_LINE_BYTES
 from rtpick.ingest.seedlink_server_replay import ReplaySettings
+from rtpick.vocabulary.errors import RecordError
 
 PATIENCE_S = 20.0
 HEADER_BYTES = 8
@@ -307,5 +308,5 @@ def test_a_replay_that_fails_is_told(records, tmp_path):
         await server.start()
         await server.serve_forever()
 
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RecordError, match="cannot be read"):
         asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
