@@ -71,7 +71,8 @@ def decode_record(record: bytes, *, source: str, sequence: int | None, received_
     Notes
     -----
     libmseed notices only some damage to a miniSEED 2 payload. A Steim record also announces its last
-    sample; where the decoded one differs the samples are wrong and the record is CORRUPT.
+    sample; where the decoded one differs the samples are wrong and the record is CORRUPT. Some writers
+    leave the announcement at zero: that is taken as none.
     """
     try:
         parsed = MS3Record.parse(record, unpack_data=True)
@@ -175,7 +176,7 @@ def _require_announced_last_sample(
     if parsed.formatversion != 2 or parsed.encoding not in _STEIM_ENCODINGS:
         return
     announced = _announced_last_sample(record)
-    if announced is not None and announced != samples[-1]:
+    if announced and announced != samples[-1]:
         detail = f"last sample is {samples[-1]}, the record announces {announced}"
         raise UnusableRecordError(RejectCause.CORRUPT, detail, channel, len(samples))
 

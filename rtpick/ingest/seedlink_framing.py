@@ -69,7 +69,10 @@ def _end_of_record(buffer: bytearray, start: int) -> int | None:
 
 def _another_begins(buffer: bytearray, start: int, end: int) -> bool:
     """Whether a packet with its record's header stands between `start` and `end`."""
-    for match in _SIGNATURE3.finditer(buffer, start, end):
+    first = buffer.find(b"SL", start, end)  # nearly always none, and found out cheaply
+    if first < 0:
+        return False
+    for match in _SIGNATURE3.finditer(buffer, first, end):
         record = match.end()
         if record + START_BYTES <= end and looks_like_record(buffer, record):
             return True

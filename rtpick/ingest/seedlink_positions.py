@@ -145,9 +145,10 @@ class Positions:
         """Take a record as received; whether the server has begun to count anew is given back."""
         if packet.sequence is None:
             return False
-        before = self.last(packet.channel.station_id, scope)
+        station = packet.channel.station_id
+        before = self.last(station, scope)
         position = Position(packet.sequence, packet.start_ns)
-        self._stations[packet.channel.station_id] = position
+        self._stations[station] = position
         self._server = position
         return before is not None and position.sequence <= before.sequence
 

@@ -45,7 +45,8 @@ class Session:
         self._emit = emit
         self._clock = clock
         self._selection = Selection(settings.streams)
-        self._positions = Positions(resume, settings.start)
+        wanted = {station: done for station, done in resume.items() if self._selection.wants_station(station)}
+        self._positions = Positions(wanted, settings.start)
         self._teller = LinkTeller(settings.name)
         self._age = DataAge(settings.silent_alarm_s, settings.channel_silent_alarm_s)
         self._scope = SequenceScope.SERVER

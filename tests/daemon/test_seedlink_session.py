@@ -379,6 +379,20 @@ def test_of_stations_stored_at_different_places_none_loses(version):
         assert len(seconds) == len(set(seconds))
 
 
+def test_a_station_no_longer_wanted_holds_nothing_back():
+    async def work(rig: Rig) -> None:
+        rig.publish(range(30), ("UH1", "UH2"))
+        places = {"UH1": (41, 20), "UH2": (2, 0)}
+        stored = {
+            StationId("BW", name): Progress("ring", StationId("BW", name), sequence, T0 + n * NS_PER_S, 0)
+            for name, (sequence, n) in places.items()
+        }
+        rig.connect(stored, streams=("BW.UH1..SHZ",))
+        await rig.sink.until(lambda: 29 in rig.sink.seconds())
+
+    assert drive(work).seconds() == list(range(21, 30))
+
+
 @VERSIONS
 def test_a_stalled_server_is_told_and_left_and_taken_up_again(version):
     async def work(rig: Rig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import calendar
 import struct
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from pymseed import DataEncoding, MS3Record
+from pymseed import DataEncoding, MiniSEEDError, MS3Record
 
 from rtpick.ingest.seedlink import Emitted, probe_server, run_session
 from rtpick.ingest.source_status import SourceState, SourceStatus
@@ -97,7 +98,8 @@ class ScriptedServer:
         return b"ERROR\r\n" if keyword == "INFO" else b"OK\r\n"
 
     async def _stream(self, lines: list[str], version: str, writer: asyncio.StreamWriter) -> None:
-        first = first_number(next(line for line in lines if line.split()[0] in ("DATA", "TIME")), version)
+        asked = next(line for line in lines if line.split()[0] in ("DATA", "TIME"))
+        first = first_number(asked, version, self.script.records)
         frame = frame3 if version == "v3" else frame4
         wanted = [frame(number, record) for number, record in self.script.records.items() if number >= first]
         data = b"".join(wanted) + self.script.behind_end
@@ -111,11 +113,35 @@ class ScriptedServer:
             writer.close()
 
 
-def first_number(data_line: str, version: str) -> int:
-    words = data_line.split()
-    if words[0] == "TIME" or len(words) == 1 or words[1] == "ALL":
-        return 0
-    return int(words[1], 16 if version == "v3" else 10)
+NEW_ONLY = 1 << 62
+
+
+def first_number(data_line: str, version: str, records: dict[int, bytes]) -> int:
+    """Where ringserver 4.5 begins: behind a record it holds, if the time fits; else at the time; else new."""
+    keyword, *words = data_line.split()
+    number = None if keyword == "TIME" or not words or words[0] == "ALL" else words[0]
+    second = read_second(words[-1]) if keyword == "TIME" or len(words) == 2 else None
+    starts = {n: start for n, record in records.items() if (start := start_second(record)) is not None}
+    if number is not None:
+        before = int(number, 16 if version == "v3" else 10) - 1
+        matching = [n for n in starts if (n % (1 << 24) if version == "v3" else n) == before]
+        if matching and second in (None, starts[matching[-1]]):
+            return matching[-1] + 1
+    held = [n for n, start in starts.items() if second is not None and start >= second]
+    return min(held, default=NEW_ONLY)
+
+
+def read_second(text: str) -> int:
+    if "," in text:
+        return calendar.timegm(tuple(map(int, text.split(","))))
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+
+
+def start_second(record: bytes) -> int | None:
+    try:
+        return int(MS3Record.parse(record).starttime // NS_PER_S)
+    except (MiniSEEDError, ValueError):
+        return None
 
 
 def frame3(number: int, record: bytes) -> bytes:

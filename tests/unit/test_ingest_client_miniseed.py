@@ -126,6 +126,12 @@ def test_steim_that_decodes_to_another_last_sample_is_corrupt(encoding):
     assert cause_of(bytes(record)) is RejectCause.CORRUPT
 
 
+def test_a_writer_that_announces_no_last_sample_is_believed():
+    record = bytearray(make_record([3, 1, 4, 1, 5]))
+    record[64 + 8 : 64 + 12] = b"\0\0\0\0"
+    assert decode(bytes(record)).samples.tolist() == [3, 1, 4, 1, 5]
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_length_is_told_by_the_record_alone(version):
     record = make_record(list(range(100)), version=version, bytes_=1024)
