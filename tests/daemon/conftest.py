@@ -40,6 +40,13 @@ class Rig:
         """Start the daemon."""
         return self._start("daemon.log", "run", str(self.stage.configuration), environment=environment)
 
+    def start_streaming_daemon(self) -> subprocess.Popen[bytes]:
+        """Start the daemon and wait until it is connected to the server."""
+        before = self.log().count("source connected")
+        daemon = self.start_daemon()
+        wait_until(lambda: self.log().count("source connected") > before, 60.0)
+        return daemon
+
     def run_to_the_end(self) -> None:
         """Run the daemon until its sources have ended."""
         daemon = self.start_daemon()
@@ -47,7 +54,8 @@ class Rig:
 
     def log(self) -> str:
         """What the daemon has written."""
-        return (self.stage.out / "daemon.log").read_text()
+        path = self.stage.out / "daemon.log"
+        return path.read_text() if path.exists() else ""
 
     def configure(self, *changes: tuple[str, str]) -> None:
         """Replace pieces of the configuration."""

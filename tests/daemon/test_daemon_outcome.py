@@ -57,36 +57,39 @@ def test_real_time_gives_the_same(make_rig, undisturbed):
     assert_same_outcome(rig, undisturbed)
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4))])
 def test_killed_at_random_moments_and_restarted_gives_the_same(make_rig, undisturbed, seed):
     rig = make_rig()
     draw = random.Random(seed)
-    rig.serve(15, "--end")
-    for _ in range(3):
-        daemon = rig.start_daemon()
-        time.sleep(draw.uniform(3.0, 9.0))
+    rig.serve(15, "--end", "--wait")
+    for longest_s in (6.0, 2.0):
+        daemon = rig.start_streaming_daemon()
+        time.sleep(draw.uniform(0.2, longest_s))
         daemon.send_signal(signal.SIGKILL)
-        daemon.wait(10)
+        assert daemon.wait(10) == -signal.SIGKILL
     rig.run_to_the_end()
     assert_same_outcome(rig, undisturbed)
 
 
 def test_sigterm_drains_and_the_next_run_goes_on(make_rig, undisturbed):
     rig = make_rig()
-    rig.serve(15, "--end")
-    daemon = rig.start_daemon()
-    time.sleep(9.0)
+    rig.serve(15, "--end", "--wait")
+    daemon = rig.start_streaming_daemon()
+    time.sleep(5.0)
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(30) == 0, rig.log()
+    early = {pick.pick_id for pick in rig.final_picks()}
     rig.run_to_the_end()
+    assert early
+    assert early <= {pick.pick_id for pick in rig.final_picks()}
     assert_same_outcome(rig, undisturbed)
 
 
 def test_a_server_that_dies_and_comes_back_costs_nothing(make_rig, undisturbed):
     rig = make_rig()
-    server = rig.serve(15, "--end")
-    daemon = rig.start_daemon()
-    time.sleep(9.0)
+    server = rig.serve(15, "--end", "--wait")
+    daemon = rig.start_streaming_daemon()
+    time.sleep(5.0)
     server.send_signal(signal.SIGKILL)
     server.wait(10)
     time.sleep(1.0)
