@@ -85,7 +85,7 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
         links=links,
         catalog=catalog,
         engine=engine,
-        ingest=IngestWorker(settings.sources, progress, links.packets, settings.buffer, metrics, log),
+        ingest=IngestWorker(progress, links.packets, settings, metrics, log),
         pick=PickWorker(
             picker,
             {source.name for source in settings.sources},

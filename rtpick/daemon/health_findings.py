@@ -48,4 +48,5 @@ def _connected(parts: Parts, name: str) -> Finding:
     status = parts.ingest.states.get(name)
     if status is None:
         return Finding(f"source {name}", False, "not connected yet")
-    return Finding(f"source {name}", status.state is SourceState.CONNECTED, f"{status.state.value} {status.detail}".strip())
+    detail = f"{status.state.value} {status.detail}".strip()
+    return Finding(f"source {name}", status.state is SourceState.CONNECTED, detail)

@@ -13,14 +13,16 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from structlog.stdlib import BoundLogger
 
 from rtpick.ingest.archive_replay import index_archive, iterate_packets
+from rtpick.ingest.inventory_choice import InstrumentChoice
+from rtpick.ingest.sanitise import sanitise_packet
 from rtpick.ingest.seedlink import run_session
 from rtpick.ingest.source_status import LINK_STATES, SourceState, SourceStatus
 from rtpick.runtime.clock import monotonic_s, wall_ns
 from rtpick.runtime.edge import Edge
 from rtpick.runtime.worker import Worker
-from rtpick.settings.schema import ArchiveSourceSettings, BufferSettings, SeedLinkSettings, Source
+from rtpick.settings.schema import ArchiveSourceSettings, SeedLinkSettings, Settings, Source
 from rtpick.telemetry.metrics import Metrics
-from rtpick.vocabulary.codes import StationId
+from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import AuthenticationError, SourceError
 from rtpick.vocabulary.time import to_s
 from rtpick.vocabulary.waveform import EndOfStream, Packet, Progress, RejectCause, Rejection
@@ -28,6 +30,7 @@ from rtpick.vocabulary.waveform import EndOfStream, Packet, Progress, RejectCaus
 TICK_S = 0.2
 FULL_WAIT_S = 0.005
 REPLAY_YIELD_PACKETS = 64
+MAXIMUM_TOLD = 1000
 
 Emission = Packet | Rejection | SourceStatus | EndOfStream
 
@@ -37,28 +40,30 @@ class IngestWorker:
 
     Parameters
     ----------
-    sources : iterable of Source
     progress : iterable of Progress
         Resume points on disk.
     edge : Edge
         To the pick worker.
+    settings : Settings
+        Sources, priority of sensors, patience of the link.
     """
 
     def __init__(
         self,
-        sources: Iterable[Source],
         progress: Iterable[Progress],
         edge: Edge[Packet | EndOfStream],
-        buffer: BufferSettings,
+        settings: Settings,
         metrics: Metrics,
         log: BoundLogger,
     ) -> None:
-        self._sources = tuple(sources)
+        self._sources = settings.sources
         self._progress = tuple(progress)
         self._edge = edge
-        self._overload_wait_s = buffer.overload_wait_s
+        self._overload_wait_s = settings.buffer.overload_wait_s
         self._metrics = metrics
         self._log = log
+        self._choice = InstrumentChoice(settings.inventory.band_instrument_priority)
+        self._passed_over: set[ChannelId] = set()
         self.states: dict[str, SourceStatus] = {}
 
     def body(self, worker: Worker) -> None:
@@ -108,7 +113,10 @@ class IngestWorker:
         match item:
             case Packet():
                 self._metrics.record_packet(item)
-                await self._forward(item)
+                if self._choice.accepts(item.channel):
+                    await self._forward(item)
+                else:
+                    self._pass_over(item)
             case EndOfStream():
                 self._log.info("source has ended", source=item.source)
                 await self._forward(item)
@@ -116,6 +124,16 @@ class IngestWorker:
                 self._metrics.record_rejection(item)
             case SourceStatus():
                 self._tell(item)
+
+    def _pass_over(self, packet: Packet) -> None:
+        """Leave a sensor out whose station has a better one, or whose kind is not in the priority."""
+        self._metrics.record_rejection(
+            Rejection(packet.channel, RejectCause.NOT_SELECTED, len(packet.samples))
+        )
+        if packet.channel not in self._passed_over and len(self._passed_over) < MAXIMUM_TOLD:
+            self._passed_over.add(packet.channel)
+            reason = "inventory.band_instrument_priority"
+            self._log.info("channel passed over", channel=str(packet.channel), by=reason)
 
     def _tell(self, status: SourceStatus) -> None:
         if status.state in LINK_STATES:
@@ -153,4 +171,4 @@ async def paced_packets(source: ArchiveSourceSettings) -> AsyncIterator[Packet |
             await asyncio.sleep(max(0.0, due_s - monotonic_s()))
         elif count % REPLAY_YIELD_PACKETS == 0:
             await asyncio.sleep(0)
-        yield packet
+        yield sanitise_packet(packet, wall_ns()) if isinstance(packet, Packet) else packet

@@ -62,7 +62,9 @@ class InventorySettings(Section):
     """Where station coordinates come from, and which sensor of a station is listened to."""
 
     files: tuple[Path, ...] = Field(min_length=1, description="StationXML, or CSV of coordinates")
-    band_instrument_priority: tuple[str, ...] = ("HH", "BH", "EH", "SH", "HN", "EN")
+    band_instrument_priority: tuple[str, ...] = tuple(
+        "HH BH EH SH DH GH CH HP EP DP GP HN BN EN SN".split()
+    )
 
 
 class BufferSettings(Section):
