@@ -121,10 +121,27 @@ def test_no_error_is_swallowed() -> None:
 def is_swallowing(handler: ast.ExceptHandler) -> bool:
     """A bare or general handler that does nothing with what it caught."""
     caught = ast.unparse(handler.type) if handler.type else "BaseException"
-    general = caught in ("Exception", "BaseException")
-    return handler.type is None or (
-        general and not any(isinstance(n, ast.Raise | ast.Call) for n in ast.walk(handler))
-    )
+    inside = [node for statement in handler.body for node in ast.walk(statement)]
+    used = any(isinstance(node, ast.Name) and node.id == handler.name for node in inside)
+    raised = any(isinstance(node, ast.Raise) for node in inside)
+    return caught in ("Exception", "BaseException") and not (used or raised)
+
+
+@pytest.mark.parametrize(
+    ("handler", "swallows"),
+    [
+        ("except: pass", True),
+        ("except Exception: pass", True),
+        ("except Exception as e: x = 1", True),
+        ("except BaseException as e: self.failure = e", False),
+        ("except Exception: raise", False),
+        ("except KeyError: pass", False),
+    ],
+)
+def test_the_rule_of_swallowing_itself(handler: str, swallows: bool) -> None:
+    (statement,) = ast.parse(f"try: x\n{handler}").body
+    assert isinstance(statement, ast.Try)
+    assert is_swallowing(statement.handlers[0]) is swallows
 
 
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
