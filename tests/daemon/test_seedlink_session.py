@@ -326,14 +326,15 @@ def test_a_ring_that_ran_over_gives_all_it_still_holds_and_that_is_told(version)
         rig.connect()
         await rig.sink.until(lambda: 9 in rig.sink.seconds())
         await rig.server.stop_listening()
-        rig.publish(range(10, 100))
-        late = make_record(90, "UH2", lag_s=3600.0)  # an hour late, and held
-        rig.server.publish(late)
+        rig.publish(range(10, 81))
+        rig.server.publish(make_record(81, "UH2", lag_s=3600.0))  # an hour late, and the oldest held
+        rig.publish(range(81, 100))
         await rig.server.listen()
-        await rig.sink.until(lambda: len(rig.sink.seconds("UH2")) == 1)
+        await rig.sink.until(lambda: 99 in rig.sink.seconds())
 
     sink = drive(work, version, ring_bytes=512 * 20)
     assert sink.seconds() == [*range(10), *range(81, 100)]
+    assert len(sink.seconds("UH2")) == 1
     assert sink.states.count(SourceState.RING_OVERTAKEN) == 1
     assert SourceState.RING_RESET not in sink.states
 
