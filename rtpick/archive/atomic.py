@@ -36,7 +36,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes, *, flush: bool = True) -> None:
     """Write a file so that a reader, or a crash at any instant, sees the old one or the new one.
 
     The bytes go to a hidden neighbour, are flushed to the device, and take the name at once.
@@ -47,6 +47,9 @@ def write_atomic(path: Path, content: bytes) -> None:
         Its folder is made where it is missing.
     content : bytes
         The whole file.
+    flush : bool
+        Without it a killed process still leaves no half file, but a power cut may; for bulk whose
+        reader notices damage.
 
     Raises
     ------
@@ -65,8 +68,9 @@ def write_atomic(path: Path, content: bytes) -> None:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
-        sync_directory(path.parent)
+        _replace(path, content, flush)
+        if flush:
+            sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:
@@ -78,14 +82,15 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, flush: bool) -> None:
     # One writer a file, so a fixed name is enough, and what a crash leaves is overwritten later.
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)

@@ -1,9 +1,11 @@
 """The samples around each pick, kept for those who look at them later and for training.
 
-One small NumPy archive a pick, ``YEAR/DOY/NET.STA/PICK_ID.npz``, written whole or not at all: a crash
-leaves at most a hidden ``.partial`` file, which is removed when the store is next opened. `numpy.load` reads
-it without pickle: ``samples_CT`` (float32, NaN where missing), ``start_ns``, ``sampling_rate_hz``,
-``component_order``, ``instrument``, ``pick_id``.
+One small NumPy archive a pick, ``YEAR/DOY/NET.STA/PICK_ID.npz``, without pickle: ``samples_CT`` (float32,
+NaN where missing), ``start_ns``, ``sampling_rate_hz``, ``component_order``, ``instrument``, ``pick_id``.
+
+A clip takes its name only when it is whole, so that a killed process leaves at most a hidden ``.partial``
+file, which is removed when the store is next opened. Clips are not flushed one by one, which would hold up
+the picks: a power cut may spoil those of the last seconds. They carry checksums, and `read_clip` tells.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ class ClipStore:
         path = self.directory / clip_path(clip.pick_id, clip.instrument.station_id, clip.start_ns)
         self._forget(path)
         self._make_room(len(content))
-        write_atomic(path, content)
+        write_atomic(path, content, flush=False)
         self._sizes_bytes[path] = len(content)
         self.total_bytes += len(content)
         return path

@@ -23,7 +23,9 @@ from rtpick.vocabulary.waveform import Gap, Packet, RejectCause, Rejection
 
 # A source that invents station codes must not fill the memory: what is beyond counts as one station.
 MAXIMUM_STATIONS = 10_000
-_OTHER = StationId("other", "other")
+_OTHER = ("other", "other")
+
+StationLabels = tuple[str, str]
 
 
 class Metrics:
@@ -40,7 +42,8 @@ class Metrics:
         self._gauges = {f.name: _gauge(f, registry) for f in CATALOGUE if f.kind is Kind.GAUGE}
         self._histograms = {f.name: _histogram(f, registry) for f in CATALOGUE if f.kind is Kind.HISTOGRAM}
         self._stations: set[StationId] = set()
-        self._newest_ns: dict[StationId, int] = {}
+        self._newest_ns: dict[StationLabels, int] = {}
+        self._packet_counts: dict[tuple[str, str, str], tuple[Counter, Counter, StationLabels]] = {}
         self._source_states: dict[str, set[str]] = {}
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -48,13 +51,23 @@ class Metrics:
 
     def record_packet(self, packet: Packet) -> None:
         """A packet came in."""
-        station = self._bounded(packet.channel.station_id)
-        labels = (station.network, station.station, packet.source)
-        self._counters["rtpick_packets_total"].labels(*labels).inc()
-        self._counters["rtpick_samples_total"].labels(*labels).inc(len(packet.samples))
+        key = (packet.channel.network, packet.channel.station, packet.source)
+        packets, samples, station = self._packet_counts.get(key) or self._count_packets_of(packet)
+        packets.inc()
+        samples.inc(len(packet.samples))
         if packet.end_ns > self._newest_ns.get(station, -(2**63)):
             self._newest_ns[station] = packet.end_ns
-            self._record_data_time(station, packet)
+            self._gauges["rtpick_station_data_time_seconds"].labels(*station).set(to_s(packet.end_ns))
+            latency_s = to_s(packet.received_ns - packet.end_ns)
+            self._gauges["rtpick_station_latency_seconds"].labels(*station).set(latency_s)
+
+    def _count_packets_of(self, packet: Packet) -> tuple[Counter, Counter, StationLabels]:
+        station = self._bounded(packet.channel.station_id)
+        packets = self._counters["rtpick_packets_total"].labels(*station, packet.source)
+        samples = self._counters["rtpick_samples_total"].labels(*station, packet.source)
+        if station != _OTHER:
+            self._packet_counts[*station, packet.source] = packets, samples, station
+        return packets, samples, station
 
     def record_rejection(self, rejection: Rejection) -> None:
         """Samples or a record were set aside."""
@@ -68,7 +81,7 @@ class Metrics:
     def record_gap(self, gap: Gap) -> None:
         """Samples are missing and are no longer waited for."""
         station = self._bounded(gap.channel.station_id)
-        labels = (station.network, station.station, gap.cause.value)
+        labels = (*station, gap.cause.value)
         self._counters["rtpick_gaps_total"].labels(*labels).inc()
         self._counters["rtpick_gap_seconds_total"].labels(*labels).inc(
             max(0.0, to_s(gap.end_ns - gap.start_ns))
@@ -155,23 +168,17 @@ class Metrics:
     def forget_stations(self, stations: Iterable[StationId]) -> None:
         """Stations left the configuration: their ages would only grow."""
         for station in stations:
-            self._newest_ns.pop(station, None)
+            labels = (station.network, station.station)
+            self._newest_ns.pop(labels, None)
             for name in ("rtpick_station_data_time_seconds", "rtpick_station_latency_seconds"):
-                self._gauges[name].remove(station.network, station.station)
+                self._gauges[name].remove(*labels)
 
-    def _record_data_time(self, station: StationId, packet: Packet) -> None:
-        labels = (station.network, station.station)
-        self._gauges["rtpick_station_data_time_seconds"].labels(*labels).set(to_s(packet.end_ns))
-        latency_s = to_s(packet.received_ns - packet.end_ns)
-        self._gauges["rtpick_station_latency_seconds"].labels(*labels).set(latency_s)
-
-    def _bounded(self, station: StationId) -> StationId:
-        if station in self._stations:
-            return station
-        if len(self._stations) >= MAXIMUM_STATIONS:
-            return _OTHER
-        self._stations.add(station)
-        return station
+    def _bounded(self, station: StationId) -> StationLabels:
+        if station not in self._stations:
+            if len(self._stations) >= MAXIMUM_STATIONS:
+                return _OTHER
+            self._stations.add(station)
+        return station.network, station.station
 
 
 def _counter(family: Family, registry: CollectorRegistry) -> Counter:

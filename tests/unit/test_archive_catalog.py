@@ -157,6 +157,48 @@ def test_the_most_decided_revision_stays_in_any_order(
         assert catalog.unpublished() == [make_pick(revision=2)]
 
 
+def some_items() -> list[object]:
+    """A busy minute: revisions of two picks and of two events, gaps, resume points."""
+    return [
+        preliminary(0),
+        make_progress(1),
+        make_pick(1),
+        make_event("e1", 0),
+        preliminary(1),
+        Gap(UH1, T0_NS, T0_NS + 5, GapCause.MISSING),
+        make_event("e1", 1, status=EventStatus.UPDATE),
+        make_pick(revision=2),
+        make_event("e2", 0),
+        make_progress(2),
+        Gap(UH1, T0_NS, T0_NS + 9, GapCause.MISSING),
+        make_event("e2", 1, status=EventStatus.RETRACT),
+        make_progress(3),
+    ]
+
+
+def contents(catalog: Catalog) -> list[object]:
+    waiting = sorted(catalog.unpublished(), key=repr)
+    revisions = [catalog.revisions("e1"), catalog.revisions("e2")]
+    return [catalog.picks(), catalog.events(), revisions, catalog.gaps(), catalog.progress(), waiting]
+
+
+@settings(max_examples=30, deadline=None)
+@given(cuts=st.sets(st.integers(1, 12)), repeats=st.lists(st.integers(1, 3), min_size=13, max_size=13))
+def test_however_commits_are_cut_and_repeated_the_contents_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, cuts: set[int], repeats: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("cuts")
+    with Catalog.open(f"sqlite:///{folder}/whole.sqlite") as whole:
+        whole.commit(some_items())
+        expected = contents(whole)
+    bounds = [0, *sorted(cuts), len(some_items())]
+    with Catalog.open(f"sqlite:///{folder}/parts.sqlite") as parts:
+        for (first, last), times in zip(itertools.pairwise(bounds), repeats, strict=False):
+            for _ in range(times):
+                parts.commit(some_items()[first:last])
+        assert contents(parts) == expected
+
+
 def test_an_event_revision_never_changes(catalog: Catalog) -> None:
     catalog.commit([make_event(revision=0), make_event(revision=1, status=EventStatus.UPDATE)])
     catalog.commit([make_event(revision=1, status=EventStatus.RETRACT), make_event(revision=0)])
