@@ -101,7 +101,7 @@ class Ring:
         if low is None:
             self._low[row] = self._head[row] = self._whole_from[row] = start
         elif start < low:
-            self._erase(row, end, low)
+            self._erase(row, max(end, self._head[row] - self.length), low)
             self._low[row] = start
         head = self._head[row]
         if start > head:

@@ -55,26 +55,28 @@ def network_time_ns(newest_ns: Iterable[int]) -> int:
 
 
 def fallen_silent(silence: Silence, instruments: Iterable[Instrument]) -> list[Instrument]:
-    """List the instruments that have newly fallen silent, and mark them dormant.
+    """List the instruments that have newly fallen silent.
 
     Parameters
     ----------
     silence : Silence
         With the reference time brought up to date.
     instruments : iterable of Instrument
-        All of them.
+        All of them; marked as no longer heard, or as dormant.
     """
-    horizon_ns = silence.reference_ns - silence.limit_ns
-    silent = [item for item in instruments if not item.dormant and 0 < item.heard_ns < horizon_ns]
-    for instrument in silent:
-        instrument.dormant = True
+    silent = []
+    for instrument in instruments:
+        if instrument.heard:
+            instrument.heard, instrument.heard_ns = False, silence.reference_ns
+        elif not instrument.dormant and silence.reference_ns - instrument.heard_ns > silence.limit_ns:
+            instrument.dormant = True
+            silent.append(instrument)
     return silent
 
 
 def is_due(silence: Silence, instrument: Instrument, count: int) -> bool:
     """Note that an instrument was heard, and tell whether the network of `count` is to be reviewed."""
-    instrument.heard_ns = silence.reference_ns
-    instrument.dormant = False
+    instrument.heard, instrument.dormant = True, False
     silence.packets_left -= 1
     if silence.packets_left > 0:
         return False

@@ -27,9 +27,8 @@ from rtpick.buffer.silence import Silence, fallen_silent, is_due, network_time_n
 from rtpick.buffer.windows import (
     Instrument,
     WindowGeometry,
-    choose_slots,
     complete,
-    cut_components,
+    cut_joined,
     mean_phase_ns,
     needed_from,
     settled_index,
@@ -146,11 +145,12 @@ class Buffer:
         Returns
         -------
         ndarray of float32, shape (C, count)
-            NaN where missing, or no longer in the ring.
+            NaN where missing, or no longer in the ring. A component that starts or returns less than
+            the reorder budget before the end is left out, as a window that ended there would do; so
+            what lies before the watermark is the same in whatever order packets came.
         """
-        channels = self._roster.instruments[instrument].channels
-        slots = choose_slots(channels, self._geometry.component_order)
-        return cut_components(slots, self._ring, start_index, count)[0]
+        item, end = self._roster.instruments[instrument], start_index + count
+        return cut_joined(item, self._ring, self._geometry, start_index, end)[1]
 
     def locks(self) -> tuple[ChannelLock, ...]:
         """List every channel's phase, those of an earlier run that have not been seen yet included."""

@@ -59,8 +59,10 @@ class Instrument:
         End of the last window that was decided on.
     longest_packet : int
         Outputs; a component is expected to be silent for that long.
+    heard : bool
+        It has sent something since the network was last looked over.
     heard_ns : int
-        The network's reference time at the instrument's last packet.
+        The time that the network had reached when it was last seen to have done so.
     dormant : bool
         Flushed because it was silent.
     acquainted : bool
@@ -71,6 +73,7 @@ class Instrument:
     channels: dict[str, Channel] = field(default_factory=dict)
     evaluated_end: int | None = None
     longest_packet: int = 0
+    heard: bool = False
     heard_ns: int = 0
     dormant: bool = False
     acquainted: bool = False
@@ -174,13 +177,13 @@ def complete(
         instrument.evaluated_end = geometry.last_end(min(settled, _first_data(instrument, ring, settled)))
     while instrument.evaluated_end + geometry.stride_samples <= settled:
         end = instrument.evaluated_end + geometry.stride_samples
-        slots = _joined_slots(instrument, geometry, end)
-        samples_CT, valid_C = _assemble(slots, ring, geometry, end)
+        start = end - geometry.window_samples
+        slots, samples_CT, valid_C = cut_joined(instrument, ring, geometry, start, end)
         if max(valid_C) == 0:
             end = max(end, geometry.last_end(_next_data(instrument, ring, geometry, end, settled)))
         instrument.evaluated_end = end
         if max(valid_C) >= geometry.minimum_samples:
-            start, coverage = end - geometry.window_samples, sum(valid_C) / samples_CT.size
+            coverage = sum(valid_C) / samples_CT.size
             phase_ns = mean_phase_ns(itertools.compress(slots, valid_C))
             windows.append(
                 Window(instrument.instrument, start, phase_ns, samples_CT, coverage, completed_ns)
@@ -188,29 +191,44 @@ def complete(
     return windows
 
 
-def choose_slots(channels: dict[str, Channel], component_order: str) -> Slots:
-    """Put the components into the rows of a window."""
-    components = component_slots(frozenset(channels), component_order)
-    return tuple(None if name is None else channels[name] for name in components)
+def cut_joined(
+    instrument: Instrument, ring: Ring, geometry: WindowGeometry, start: int, end: int
+) -> tuple[Slots, Float32Array, list[int]]:
+    """Copy a span of an instrument, as a window that ends there shows it.
 
-
-def cut_components(slots: Slots, ring: Ring, start: int, count: int) -> tuple[Float32Array, list[int]]:
-    """Copy a span of the components into the rows of a window, NaN where missing.
+    Parameters
+    ----------
+    instrument : Instrument
+        Of any components.
+    ring : Ring
+        At the network's rate.
+    geometry : WindowGeometry
+        Of all windows.
+    start, end : int
+        The span.
 
     Returns
     -------
-    samples_CT : ndarray of float32, shape (C, count)
+    slots : tuple of (Channel or None)
+        The components in the rows.
+    samples_CT : ndarray of float32, shape (C, end - start)
+        NaN where missing, and where a component has not joined by `end`.
     valid_C : list of int
         How many samples of each row are valid.
     """
-    samples_CT = np.empty((len(slots), count), np.float32)
+    slots = _joined_slots(instrument, geometry, end)
+    samples_CT = np.empty((len(slots), end - start), np.float32)
     valid_C = [0] * len(slots)
     for slot, channel in enumerate(slots):
         if channel is None:
             samples_CT[slot] = np.nan
-        else:
-            valid_C[slot] = ring.read_into(channel.row, start, samples_CT[slot])
-    return samples_CT, valid_C
+            continue
+        valid_C[slot] = ring.read_into(channel.row, start, samples_CT[slot])
+        first = _first_hidden(channel, end, geometry.join_samples)
+        if first is not None:
+            samples_CT[slot, max(first - start, 0) :] = np.nan
+            valid_C[slot] = int(np.count_nonzero(~np.isnan(samples_CT[slot])))
+    return slots, samples_CT, valid_C
 
 
 def mean_phase_ns(channels: Iterable[Channel | None]) -> int:
@@ -244,23 +262,8 @@ def _joined_slots(instrument: Instrument, geometry: WindowGeometry, end: int) ->
     """Choose the components that have joined by the end of a window."""
     born_before = end - geometry.join_samples
     joined = {name: channel for name, channel in instrument.channels.items() if channel.birth < born_before}
-    return choose_slots(joined, geometry.component_order)
-
-
-def _assemble(
-    slots: Slots, ring: Ring, geometry: WindowGeometry, end: int
-) -> tuple[Float32Array, list[int]]:
-    """Cut the window that ends at `end`, and count the valid samples of each row."""
-    start = end - geometry.window_samples
-    samples_CT, valid_C = cut_components(slots, ring, start, geometry.window_samples)
-    for slot, channel in enumerate(slots):
-        if channel is None or not channel.resumes:
-            continue
-        first = _first_hidden(channel, end, geometry.join_samples)
-        if first is not None:
-            samples_CT[slot, max(first - start, 0) :] = np.nan
-            valid_C[slot] = int(np.count_nonzero(~np.isnan(samples_CT[slot])))
-    return samples_CT, valid_C
+    names = component_slots(frozenset(joined), geometry.component_order)
+    return tuple(None if name is None else joined[name] for name in names)
 
 
 def _first_hidden(channel: Channel, end: int, join_samples: int) -> int | None:
@@ -269,8 +272,10 @@ def _first_hidden(channel: Channel, end: int, join_samples: int) -> int | None:
     Whether such data arrive before or after the window would have gone out without them is a
     matter of luck; so they are left out always.
     """
-    hidden = (resume for resume in channel.resumes if resume < end <= resume + join_samples)
-    return min(hidden, default=None)
+    for resume in channel.resumes:
+        if resume < end <= resume + join_samples:
+            return resume
+    return None
 
 
 def _first_data(instrument: Instrument, ring: Ring, default: int) -> int:

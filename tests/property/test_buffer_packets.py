@@ -22,7 +22,11 @@ NOW_NS = START_NS + 10**15
 BUDGET_S = 4.0
 LONGEST_PACKET_S = 2.0
 SETTINGS = BufferSettings(
-    length_s=90, reorder_budget_s=BUDGET_S, component_wait_s=1.0, minimum_coverage=0.25
+    length_s=90,
+    reorder_budget_s=BUDGET_S,
+    component_wait_s=1.0,
+    station_silence_s=20.0,
+    minimum_coverage=0.25,
 )
 
 
