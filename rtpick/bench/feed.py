@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtpick.bench.synthetic_network import SyntheticNetwork
+from rtpick.bench.synthetic_network import Record, SyntheticNetwork
 from rtpick.daemon.links import WAIT_S, Arriving
 from rtpick.ingest.miniseed import decode_record
+from rtpick.ingest.sanitise import sanitise_packet
 from rtpick.runtime.clock import wall_ns
 from rtpick.runtime.edge import Edge
 from rtpick.runtime.worker import Worker
+from rtpick.telemetry.metrics import Metrics
+from rtpick.vocabulary.errors import RecordError
 from rtpick.vocabulary.time import to_s
-from rtpick.vocabulary.waveform import EndOfStream
+from rtpick.vocabulary.waveform import EndOfStream, Rejection
 
 SOURCE = "bench"
 EARLY_S = 0.002  # records due within this time go out together
@@ -34,6 +37,8 @@ class RecordFeed:
     ----------
     network : SyntheticNetwork
     edge : Edge
+        To the picker.
+    metrics : Metrics
     pace : Pace or None
         None: as fast as packets are taken.
 
@@ -46,9 +51,12 @@ class RecordFeed:
         really moved is ``t + real_offset_ns``.
     """
 
-    def __init__(self, network: SyntheticNetwork, edge: Edge[Arriving], pace: Pace | None = None) -> None:
+    def __init__(
+        self, network: SyntheticNetwork, edge: Edge[Arriving], metrics: Metrics, pace: Pace | None = None
+    ) -> None:
         self._network = network
         self._edge = edge
+        self._metrics = metrics
         self._pace = pace
         self.arrived_ns = np.zeros(len(network.records), np.int64)
         self.real_offset_ns = 0
@@ -60,12 +68,19 @@ class RecordFeed:
                 self._await(record.end_ns, self._pace, worker)
             if worker.stopping:
                 return
-            self.arrived_ns[number] = received_ns = wall_ns()
-            packet = decode_record(
-                record.content, source=SOURCE, sequence=number, received_ns=received_ns
-            )
-            self._put(packet, worker)
+            self.arrived_ns[number] = wall_ns()
+            self._receive(record, number, worker)
         self._put(EndOfStream(SOURCE), worker)
+
+    def _receive(self, record: Record, number: int, worker: Worker) -> None:
+        """Do with a record what the ingest worker does."""
+        received_ns = int(self.arrived_ns[number])
+        packet = decode_record(record.content, source=SOURCE, sequence=number, received_ns=received_ns)
+        believed = sanitise_packet(packet, received_ns)
+        if isinstance(believed, Rejection):
+            raise RecordError(f"a synthetic record is refused ({believed.cause}): mend the generator")
+        self._metrics.record_packet(believed)
+        self._put(believed, worker)
 
     def _await(self, end_ns: int, pace: Pace, worker: Worker) -> None:
         if self.real_offset_ns == 0:

@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry
 from structlog.stdlib import BoundLogger
 
 from rtpick.archive.catalog import Catalog
-from rtpick.bench.counted_engine import CountedEngine
 from rtpick.bench.feed import SOURCE, Pace, RecordFeed
 from rtpick.bench.publication import Publication, PublicationLog
 from rtpick.bench.resident import Resident, watch_resident
 from rtpick.bench.synthetic_network import SyntheticNetwork, list_stations
+from rtpick.bench.timed_engine import TimedEngine
 from rtpick.bench.timed_picker import TimedPicker
 from rtpick.bench.whereabouts import Whereabouts, watch_workers
 from rtpick.daemon.archive_worker import ArchiveWorker
@@ -115,10 +115,11 @@ def run_ours(
     WorkerError
         If a worker dies.
     """
-    engine = CountedEngine(network, settings.engine)
+    metrics = Metrics(CollectorRegistry())
+    engine = TimedEngine(network, settings.engine, metrics)
     engine.warm_up()
     with TemporaryDirectory() as folder:
-        line = _Line(engine, waveforms, settings, Path(folder), log, pace)
+        line = _Line(engine, waveforms, settings, Path(folder), metrics, log, pace)
         with watch_resident() as resident, watch_workers() as whereabouts:
             began_s, began_processor_s = monotonic_s(), processor_s()
             line.run()
@@ -126,7 +127,7 @@ def run_ours(
     return OurOutcome(
         wall_s=wall_s,
         processor_s=used_s,
-        windows=engine.windows,
+        windows=engine.windows_inferred,
         batches=engine.batches,
         network_s=engine.busy_s,
         picks=line.announcer.pick_count,
@@ -144,20 +145,20 @@ class _Line:
 
     def __init__(
         self,
-        engine: CountedEngine,
+        engine: TimedEngine,
         waveforms: SyntheticNetwork,
         settings: OurSettings,
         folder: Path,
+        metrics: Metrics,
         log: BoundLogger,
         pace: Pace | None,
     ) -> None:
-        metrics = Metrics(CollectorRegistry())
         self._packets: Edge[Arriving] = Edge("ingest->pick", settings.buffer.queue_packets)
         self._to_archive: Edge[Emitted] = Edge("->archive", RESULT_CAPACITY)
         nobody: Edge[Emitted] = Edge("pick->associate", RESULT_CAPACITY)
         nobody.abandon()
         self.picker = TimedPicker(settings.picking, settings.buffer, engine, list_stations(waveforms))
-        self.feed = RecordFeed(waveforms, self._packets, pace)
+        self.feed = RecordFeed(waveforms, self._packets, metrics, pace)
         self.announcer = PublicationLog(PUBLISH, metrics, log)
         self._pick = PickWorker(self.picker, {SOURCE}, self._packets, self._to_archive, nobody, metrics)
         catalog = Catalog.open(f"sqlite:///{folder / 'bench.sqlite'}")

@@ -27,18 +27,21 @@ SPANS = (
 
 @dataclass(frozen=True, slots=True)
 class Residency:
-    """Memory of the process during our run, bytes; the records are in memory before it begins."""
+    """Memory of the process during our run, bytes; the records are in memory before it begins.
+
+    `tenths` are taken each time a tenth of the run is over.
+    """
 
     records: int
     before: int
-    halfway: int
-    end: int
+    tenths: tuple[int, ...]
     peak: int
 
     @classmethod
     def of(cls, resident: Resident, records_bytes: int) -> Self:
         """Read it off the watch."""
-        return cls(records_bytes, resident.bytes[0], resident.at(0.5), resident.at(0.98), resident.peak_bytes)
+        tenths = tuple(resident.at(tenth / 10) for tenth in range(1, 11))
+        return cls(records_bytes, resident.bytes[0], tenths, resident.peak_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +220,8 @@ def _explain(figures: Figures) -> list[str]:
         f"In real time at a hop of {hop_s:.2f} s: {stations_in_real_time(ours.throughput):,} stations.",
         f"The network takes {ours.network_share:.0%} of our wall time, in batches of {ours.mean_batch:.0f}; "
         f"the processors are busy {ours.processor_share:.0%}.",
-        f"Our memory: {_mebibytes(held.before)} before (records: {_mebibytes(held.records)}), "
-        f"{_mebibytes(held.halfway)} halfway, {_mebibytes(held.end)} at the end, "
-        f"peak {_mebibytes(held.peak)}.",
+        f"Our memory, MiB: {_mebibytes(held.before)} before (records: {_mebibytes(held.records)}), "
+        f"after each tenth {', '.join(map(_mebibytes, held.tenths))}; peak {_mebibytes(held.peak)}.",
     ]
     if figures.reading_s is not None:
         lines.append(f"SeisBench was given decoded records; obspy takes {figures.reading_s:.2f} s for that.")
@@ -227,7 +229,7 @@ def _explain(figures: Figures) -> list[str]:
 
 
 def _mebibytes(count: int) -> str:
-    return f"{count / MEBIBYTE:,.0f} MiB"
+    return f"{count / MEBIBYTE:,.0f}"
 
 
 def _spell(quantiles: Quantiles) -> str:

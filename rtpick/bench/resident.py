@@ -40,8 +40,8 @@ class Resident:
         return max(self.bytes)
 
     def at(self, fraction: float) -> int:
-        """What was held when `fraction` of the time had gone."""
-        return self.bytes[min(int(fraction * len(self.bytes)), len(self.bytes) - 1)]
+        """What was held when `fraction` of the watch was over."""
+        return self.bytes[round(fraction * (len(self.bytes) - 1))]
 
 
 @contextmanager

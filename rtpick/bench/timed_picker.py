@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtpick.bench.counted_engine import CountedEngine
+from rtpick.bench.timed_engine import TimedEngine
 from rtpick.picking.picker import Output, Picker
 from rtpick.runtime.clock import wall_ns
 from rtpick.settings.schema import BufferSettings, PickingSettings
@@ -21,7 +21,7 @@ class TimedPicker(Picker):
     """
 
     def __init__(
-        self, settings: PickingSettings, buffer: BufferSettings, engine: CountedEngine, inventory: Inventory
+        self, settings: PickingSettings, buffer: BufferSettings, engine: TimedEngine, inventory: Inventory
     ) -> None:
         super().__init__(settings, buffer, engine, inventory=inventory, clock=wall_ns)
         self.completed_ns: dict[str, int] = {}

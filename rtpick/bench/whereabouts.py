@@ -22,6 +22,7 @@ WORKERS = {
 }
 PARTS = {
     "rtpick.ingest.miniseed": "decode",
+    "rtpick.ingest.sanitise": "sanitise",
     "rtpick.buffer": "buffer",
     "rtpick.networks.preprocess": "normalise",
     "rtpick.networks": "network",

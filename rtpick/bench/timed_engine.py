@@ -1,31 +1,30 @@
-"""An engine that counts its windows and the time that it takes for them.
+"""An engine that counts its batches and the time that it takes for them.
 
 Arrays: B batch, C component, P phase, T time.
 """
 
 from __future__ import annotations
 
+from rtpick.daemon.metered_engine import MeteredEngine
 from rtpick.networks import Network
-from rtpick.picking.engine import Engine
 from rtpick.runtime.clock import monotonic_s
 from rtpick.settings.schema import EngineSettings
+from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.waveform import Float32Array
 
 
-class CountedEngine(Engine):
-    """See `Engine`.
+class TimedEngine(MeteredEngine):
+    """See `MeteredEngine`.
 
     Attributes
     ----------
-    windows, batches : int
-        Since the beginning.
+    batches : int
     busy_s : float
-        Time in the network.
+        Wall time in the network.
     """
 
-    def __init__(self, network: Network, settings: EngineSettings) -> None:
-        super().__init__(network, settings)
-        self.windows = 0
+    def __init__(self, network: Network, settings: EngineSettings, metrics: Metrics) -> None:
+        super().__init__(network, settings, metrics)
         self.batches = 0
         self.busy_s = 0.0
 
@@ -34,6 +33,5 @@ class CountedEngine(Engine):
         began_s = monotonic_s()
         prob_BPT = super().infer(wave_BCT)
         self.busy_s += monotonic_s() - began_s
-        self.windows += len(wave_BCT)
         self.batches += 1
         return prob_BPT
