@@ -108,7 +108,7 @@ def manual_page() -> str:
     lines += [
         "",
         f"Stages of `rtpick_stage_latency_seconds`: {', '.join(STAGES)}. `network` compares the data's",
-        "own time with the receipt, so that it has no meaning in a replay; `total` is the sum of the stages after it.",
+        "own time with the receipt and has no meaning in a replay; `total` is the sum of those after it.",
         "A station's data age is `time() - rtpick_station_data_time_seconds`. Beside these there are the",
         "usual `process_*` and `python_*` metrics of the Prometheus client.",
     ]

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -182,7 +183,7 @@ def contents(catalog: Catalog) -> list[object]:
     return [catalog.picks(), catalog.events(), revisions, catalog.gaps(), catalog.progress(), waiting]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(cuts=st.sets(st.integers(1, 12)), repeats=st.lists(st.integers(1, 3), min_size=13, max_size=13))
 def test_however_commits_are_cut_and_repeated_the_contents_are_the_same(
     tmp_path_factory: pytest.TempPathFactory, cuts: set[int], repeats: list[int]
@@ -378,6 +379,19 @@ def test_commits_reach_the_disk_before_they_return(catalog: Catalog) -> None:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_readers_see_whole_commits_while_the_writer_writes(catalog: Catalog) -> None:
+    def watch(_: int) -> list[int]:
+        return [len(catalog.picks()) for _ in range(40)]
+
+    with ThreadPoolExecutor(3) as pool:
+        watching = pool.map(watch, range(3))
+        for number in range(60):
+            catalog.commit([make_pick(5 * number + k) for k in range(5)])
+        counts = [count for seen in watching for count in seen]
+    assert all(count % 5 == 0 for count in counts)
+    assert len(catalog.picks()) == 300
 
 
 WRITER = """

@@ -161,7 +161,7 @@ SOURCE_KINDS = {
     "type: seedlnk": r"FILE:2:5: sources\.0\.type: 'seedlnk' is not known; write seedlink",
     "kind: seedlink": r"FILE:2:5: sources\.0\.type: this key is missing; add type: archive or seedlink",
     "type: seedlink\n    hots: ring": r"FILE:3:5: sources\.0\.hots: .*did you mean host\?",
-    "type: seedlink\n    password: x": r"sources\.0\.password: .*secrets .*; write password_file or token_file",
+    "type: seedlink\n    password: x": r"sources\.0\.password: secrets .*; write password_file or token_file",
     "type: seedlink\n    password_file: x": r"sources\.0\.password_file: .*add username",
     "type: seedlink\n    username: x": r"sources\.0\.username: .*add password_file",
     "type: seedlink\n    ca_file: x": r"sources\.0\.ca_file: .*add tls: true",
