@@ -13,7 +13,7 @@ import numpy as np
 
 from rtpick.buffer.admission import JUMP_LIMIT_NS, Held
 from rtpick.buffer.continuity import Continuity, Placement, Span, begin, place, resumptions, settle
-from rtpick.buffer.lock import PhaseLock, place_start, same_rate
+from rtpick.buffer.lock import PhaseLock, follow, same_rate
 from rtpick.buffer.resample import Conversion, design_conversion
 from rtpick.buffer.resample import convert as convert_rate
 from rtpick.buffer.ring import Ring
@@ -170,10 +170,12 @@ def index_packet(channel: Channel, packet: Packet) -> int:
     index = channel.lock.index(start_ns)
     if state is not None and index + len(packet.samples) <= state.newest:
         return index
-    placed = place_start(channel.lock, start_ns)
-    channel.lock = placed.lock
-    channel.drift_count += placed.drifted
-    return placed.index
+    lock = follow(channel.lock, index, start_ns)
+    if lock is channel.lock:
+        return index
+    channel.lock = lock
+    channel.drift_count += 1
+    return lock.index(start_ns)
 
 
 def accept(

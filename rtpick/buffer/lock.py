@@ -90,15 +90,6 @@ class PhaseLock:
         return self.phase_ns + (2 * index * step_ns + self.numerator) // (2 * self.numerator)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A packet's first index, and the lock as it stands after the packet."""
-
-    index: int
-    lock: PhaseLock
-    drifted: bool
-
-
 def fresh_lock(rate: Fraction, start_ns: int) -> PhaseLock:
     """Lock a channel's phase at its first packet, at most half a sample from the grid.
 
@@ -112,37 +103,33 @@ def fresh_lock(rate: Fraction, start_ns: int) -> PhaseLock:
     return PhaseLock(rate.numerator, rate.denominator, phase_ns)
 
 
-def place_start(lock: PhaseLock, start_ns: int) -> Placed:
-    """Find the index of a packet's first sample under the channel's lock.
+def follow(lock: PhaseLock, index: int, start_ns: int) -> PhaseLock:
+    """Let the phase follow a packet that leads its channel on.
 
     Parameters
     ----------
     lock : PhaseLock
         As it stood.
+    index : int
+        Of the packet's first sample, under that lock.
     start_ns : int
-        Time of the packet's first sample.
+        Time of that sample.
 
     Returns
     -------
-    Placed
-        The nearest index. Beyond `DRIFT_LIMIT` the phase follows the packet, so that a clock that
-        runs slightly off the nominal rate never opens a hole of one sample; beyond
-        `WANDER_LIMIT_NS` it is locked afresh.
+    PhaseLock
+        The same up to `DRIFT_LIMIT`. Beyond it, the one under which the packet lies at `index`
+        exactly, so that a clock that runs slightly off the nominal rate never opens a hole of one
+        sample; beyond `WANDER_LIMIT_NS` a fresh one, under which the packet has another index.
 
     Examples
     --------
     >>> lock = PhaseLock(100, 1, 0)
-    >>> place_start(lock, 1_503_000_000).index, place_start(lock, 1_503_000_000).drifted
-    (150, False)
-    >>> place_start(lock, 1_504_500_000).lock.phase_ns
-    4500000
+    >>> follow(lock, 150, 1_503_000_000) is lock, follow(lock, 150, 1_504_500_000).phase_ns
+    (True, 4500000)
     """
-    index = lock.index(start_ns)
     stray_ns = start_ns - lock.time_ns(index)
     if abs(stray_ns) * lock.numerator <= DRIFT_LIMIT * lock.denominator * NS_PER_S:
-        return Placed(index, lock, drifted=False)
+        return lock
     followed = PhaseLock(lock.numerator, lock.denominator, lock.phase_ns + stray_ns)
-    if abs(followed.phase_ns) > WANDER_LIMIT_NS:
-        followed = fresh_lock(lock.rate, start_ns)
-        index = followed.index(start_ns)
-    return Placed(index, followed, drifted=True)
+    return followed if abs(followed.phase_ns) <= WANDER_LIMIT_NS else fresh_lock(lock.rate, start_ns)

@@ -27,25 +27,30 @@ class Roster:
         The phases of an earlier run.
     acquainted : frozenset of InstrumentId
         Those whose components an earlier run knew.
-    channels : dict of ChannelId to Channel
     instruments : dict of InstrumentId to Instrument
+    homes : dict of ChannelId to Instrument
+        The instrument that each channel is a component of.
     """
 
     pace: Pace
     ring: Ring
     restored: dict[ChannelId, ChannelLock]
     acquainted: frozenset[InstrumentId]
-    channels: dict[ChannelId, Channel] = field(default_factory=dict)
     instruments: dict[InstrumentId, Instrument] = field(default_factory=dict)
+    homes: dict[ChannelId, Instrument] = field(default_factory=dict)
+
+    def channels(self) -> list[Channel]:
+        """List all channels."""
+        return [channel for item in self.instruments.values() for channel in item.channels.values()]
 
     def locks(self) -> tuple[ChannelLock, ...]:
         """List every channel's phase, those of an earlier run that have not been seen yet included."""
-        current = {name: _channel_lock(channel) for name, channel in self.channels.items()}
+        current = {channel.channel: _channel_lock(channel) for channel in self.channels()}
         return tuple((self.restored | current).values())
 
     def status(self) -> tuple[ChannelStatus, ...]:
         """Tell how every channel stands."""
-        return tuple(map(_status, self.channels.values()))
+        return tuple(map(_status, self.channels()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +82,13 @@ class ChannelStatus:
     held_count: int
 
 
-def enrol(roster: Roster, packet: Packet) -> Channel:
+def enrol(roster: Roster, packet: Packet) -> Instrument:
     """Open a channel at its first packet, under the lock of an earlier run if there is one."""
     row = roster.ring.open_row()
-    channel = open_channel(packet.channel, _lock_for(roster, packet), row, roster.pace)
-    _enter(roster, channel)
-    return channel
+    return _enter(roster, open_channel(packet.channel, _lock_for(roster, packet), row, roster.pace))
 
 
-def enrol_anew(roster: Roster, channel: Channel, packet: Packet) -> Channel:
+def enrol_anew(roster: Roster, channel: Channel, packet: Packet) -> None:
     """Start a channel anew at another rate, after the samples that it has.
 
     Parameters
@@ -102,7 +105,6 @@ def enrol_anew(roster: Roster, channel: Channel, packet: Packet) -> Channel:
     anew.reach, anew.settled, anew.birth = channel.reach, channel.settled, channel.birth
     anew.gap_count, anew.drift_count = channel.gap_count, channel.drift_count
     _enter(roster, anew)
-    return anew
 
 
 def gaps_of(channel: Channel, spans: Iterable[Span]) -> list[Gap | Rejection]:
@@ -111,13 +113,14 @@ def gaps_of(channel: Channel, spans: Iterable[Span]) -> list[Gap | Rejection]:
     return [Gap(channel.channel, time_ns(a), time_ns(b), GapCause.MISSING) for a, b in spans]
 
 
-def _enter(roster: Roster, channel: Channel) -> None:
+def _enter(roster: Roster, channel: Channel) -> Instrument:
     """Make a channel known as a component of its instrument."""
-    roster.channels[channel.channel] = channel
     name = channel.channel.instrument_id
     if name not in roster.instruments:
         roster.instruments[name] = Instrument(name, acquainted=name in roster.acquainted)
-    roster.instruments[name].channels[channel.channel.component] = channel
+    instrument = roster.homes[channel.channel] = roster.instruments[name]
+    instrument.channels[channel.channel.component] = channel
+    return instrument
 
 
 def _lock_for(roster: Roster, packet: Packet) -> PhaseLock:

@@ -107,16 +107,18 @@ class Buffer:
         refusal = refuse(packet, now_ns + self._tolerance_ns)
         if refusal is not None:
             return [refusal]
-        channel = self._roster.channels.get(packet.channel)
-        if channel is None:
+        instrument = self._roster.homes.get(packet.channel)
+        if instrument is None:
             if self._ring.row_count >= MAXIMUM_CHANNELS:
                 return [_overload(packet)]
-            channel = enrol(self._roster, packet)
-        elif is_doubtful(channel, packet):
-            return self._hold(channel, packet, now_ns)
-        elif channel.held is not None and contradicts(channel.held, packet, channel.newest_ns):
-            return [*self._drop_held(channel), *self._take(channel, packet, now_ns)]
-        return self._take(channel, packet, now_ns)
+            return self._take(enrol(self._roster, packet), packet, now_ns)
+        channel = instrument.channels[packet.channel.component]
+        if is_doubtful(channel, packet):
+            return self._hold(instrument, channel, packet, now_ns)
+        dropped: list[Gap | Rejection] = []
+        if channel.held is not None and contradicts(channel.held, packet, channel.newest_ns):
+            dropped = self._drop_held(channel)
+        return dropped + self._take(instrument, packet, now_ns)
 
     def complete_windows(self) -> list[Window]:
         """Fetch the windows completed since the last call, in order per instrument."""
@@ -125,10 +127,10 @@ class Buffer:
 
     def flush(self) -> list[Window]:
         """Fetch all windows that remain, partly filled ones included: nothing more will come."""
-        for channel in list(self._roster.channels.values()):
-            if channel.held is not None:
-                self._release(channel, 0)
         for instrument in self._roster.instruments.values():
+            for channel in list(instrument.channels.values()):
+                if channel.held is not None:
+                    self._release(instrument, channel, 0)
             self._finish(instrument, 0)
         return self.complete_windows()
 
@@ -177,9 +179,9 @@ class Buffer:
         first = needed_from(item, self._ring, self._geometry, self._roster.pace)
         return self._time_ns(item, first) - max(map(_filter_ns, item.channels.values()))
 
-    def _take(self, channel: Channel, packet: Packet, now_ns: int) -> list[Gap | Rejection]:
+    def _take(self, instrument: Instrument, packet: Packet, now_ns: int) -> list[Gap | Rejection]:
         """Index a packet that is beyond doubt and take what is new of it."""
-        instrument = self._roster.instruments[packet.channel.instrument_id]
+        channel = instrument.channels[packet.channel.component]
         start = index_packet(channel, packet)
         length = channel.output(start + len(packet.samples)) - channel.output(start)
         length = min(length, self._roster.pace.longest_packet)
@@ -229,16 +231,18 @@ class Buffer:
         for instrument in fallen_silent(self._silence, instruments):
             self._finish(instrument, now_ns)
 
-    def _hold(self, channel: Channel, packet: Packet, now_ns: int) -> list[Gap | Rejection]:
+    def _hold(
+        self, instrument: Instrument, channel: Channel, packet: Packet, now_ns: int
+    ) -> list[Gap | Rejection]:
         """Keep a packet that jumped ahead or changed its rate until others bear it out."""
         span = self._grid.index(packet.start_ns), self._grid.index(packet.end_ns)
         channel.held, dropped = hold(channel.held, packet, *span)
         notes = reject_held(dropped, RejectCause.CLOCK_JUMP)
         if is_borne_out(channel.held, self._roster.pace.budget):
-            notes += self._release(channel, now_ns)
+            notes += self._release(instrument, channel, now_ns)
         return notes
 
-    def _release(self, channel: Channel, now_ns: int) -> list[Gap | Rejection]:
+    def _release(self, instrument: Instrument, channel: Channel, now_ns: int) -> list[Gap | Rejection]:
         """Take the packets that were held, as the channel's new course."""
         held, channel.held = channel.held, None
         packets = sorted(held.packets, key=lambda packet: packet.start_ns) if held else []
@@ -247,9 +251,9 @@ class Buffer:
             notes += gaps_of(channel, channel.continuity.holes if channel.continuity else ())
             change = f"{channel.rate_hz} -> {held.sampling_rate_hz} Hz"
             notes.append(Rejection(channel.channel, RejectCause.RATE, 0, change))
-            channel = enrol_anew(self._roster, channel, packets[0])
+            enrol_anew(self._roster, channel, packets[0])
         for packet in packets:
-            notes += self._take(channel, packet, now_ns)
+            notes += self._take(instrument, packet, now_ns)
         return notes
 
     def _drop_held(self, channel: Channel) -> list[Gap | Rejection]:

@@ -326,7 +326,7 @@ def test_memory_stays_as_it_is_while_nonsense_comes_in():
         buffer.complete_windows()
     roster = buffer._roster
     assert roster.ring.row_count == 3
-    for channel in roster.channels.values():
+    for channel in roster.channels():
         assert len(channel.continuity.holes) <= 32
         assert len(channel.continuity.closed) <= 16
         assert channel.held is None or len(channel.held.packets) <= 64
@@ -337,3 +337,28 @@ def test_a_row_of_the_wrong_kind_is_rejected():
     for samples in (np.zeros((2, 5)), np.zeros(5, complex), np.array(["a"]), np.zeros(0, np.int32)):
         (note,) = buffer.add(packet("AA.S..HHZ", 0, samples=samples), NOW_NS)
         assert note.cause is RejectCause.CORRUPT
+
+
+def test_records_longer_than_the_budget_wait_for_each_other():
+    starts = {"AA.S..HHZ": -1.0, "AA.S..HHN": -4.0, "AA.S..HHE": -7.0}
+    long, short = (
+        [packet(code, at, size) for code, first in starts.items() for at in np.arange(first, 80, size)]
+        for size in (8, 2)
+    )
+    by_end = sorted(long, key=lambda item: item.end_ns)
+    last_s = 70
+    wanted = [w for w in whole(interleave(short))[0] if second(w) + WINDOW / RATE_HZ < last_s]
+    windows = [w for w in whole(by_end)[0] if second(w) + WINDOW / RATE_HZ < last_s]
+    assert content(windows) == content(wanted)
+
+
+def test_a_clock_that_drifts_opens_no_hole_and_its_phase_follows():
+    buffer, windows, notes = make_buffer(), [], []
+    for number in range(1500):
+        item = packet("AA.S..HHZ", 2 * number, start_ns=START_NS + number * 2_000_060_000)
+        notes += buffer.add(item, NOW_NS)
+        windows += buffer.complete_windows()
+    assert not notes
+    assert all(window.coverage == pytest.approx(1 / 3) for window in windows[10:])
+    assert windows[-1].phase_ns == pytest.approx(1500 * 60_000, abs=25_000_000)
+    assert buffer.status()[0].drift_count >= 4
