@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import ParamSpec
 
 from rich.console import Console
 from rich.table import Table
@@ -18,8 +19,12 @@ from rtpick.networks import load_network
 from rtpick.runtime.health import Finding
 from rtpick.settings.load import load_settings
 from rtpick.settings.schema import SeedLinkSettings, Settings, Source
-from rtpick.vocabulary.errors import RtpickError
+from rtpick.vocabulary.codes import ChannelId
+from rtpick.vocabulary.errors import RtpickError, SourceError
 from rtpick.vocabulary.inventory import Inventory
+
+P = ParamSpec("P")
+SHOWN_STATIONS = 10
 
 
 def check_configuration(path: Path) -> bool:
@@ -43,14 +48,18 @@ def examine_configuration(path: Path) -> Iterator[Finding]:
         yield Finding("configuration", False, str(error))
         return
     yield Finding("configuration", True, str(path))
-    inventory: list[Inventory] = []
-    yield _try("inventory", lambda: _examine_inventory(settings, inventory))
-    yield _try("weights", lambda: _examine_weights(settings))
+    inventory = Inventory()
+    try:
+        inventory = read_inventory(settings.inventory.files)
+        yield Finding("inventory", True, f"{len(inventory)} stations")
+    except RtpickError as error:
+        yield Finding("inventory", False, str(error))
+    yield _try("weights", _examine_weights, settings)
     if inventory:
-        yield _try("velocity model", lambda: _examine_velocity(settings, inventory[0]))
-    yield _try("database", lambda: _examine_database(settings))
+        yield _try("velocity model", _examine_velocity, settings, inventory)
+    yield _try("database", _examine_database, settings)
     for source in settings.sources:
-        yield _try(f"source {source.name}", lambda source=source: _examine_source(source, inventory))  # type: ignore[misc]
+        yield _try(f"source {source.name}", _examine_source, source, inventory)
 
 
 def show_findings(findings: list[Finding]) -> None:
@@ -62,17 +71,11 @@ def show_findings(findings: list[Finding]) -> None:
     Console(soft_wrap=False).print(table)
 
 
-def _try(name: str, examine: Callable[[], str]) -> Finding:
+def _try(name: str, examine: Callable[P, str], *arguments: P.args, **options: P.kwargs) -> Finding:
     try:
-        return Finding(name, True, examine())
+        return Finding(name, True, examine(*arguments, **options))
     except RtpickError as error:
         return Finding(name, False, str(error))
-
-
-def _examine_inventory(settings: Settings, found: list[Inventory]) -> str:
-    inventory = read_inventory(settings.inventory.files)
-    found.append(inventory)
-    return f"{len(inventory)} stations"
 
 
 def _examine_weights(settings: Settings) -> str:
@@ -93,14 +96,24 @@ def _examine_database(settings: Settings) -> str:
         catalog.close()
 
 
-def _examine_source(source: Source, inventory: list[Inventory]) -> str:
+def _examine_source(source: Source, inventory: Inventory) -> str:
     if not isinstance(source, SeedLinkSettings):
         index = index_archive([source.path], source.streams)
-        return f"{len(index.channels)} channels in {source.path}"
+        return describe_channels(index.channels, inventory)
     report = asyncio.run(probe_server(source))
-    known = inventory[0] if inventory else Inventory()
-    strangers = sorted({str(c.station_id) for c in report.channels if c.station_id not in known})
-    detail = f"{report.version}; {len(report.channels)} channels selected"
+    if report.problem:
+        raise SourceError(report.problem)
+    if report.channels is None:
+        return f"SeedLink {report.version}, {report.software}; does not tell its channels"
+    return f"SeedLink {report.version}; " + describe_channels(report.channels, inventory)
+
+
+def describe_channels(channels: Sequence[ChannelId], inventory: Inventory) -> str:
+    """Say how many channels are selected, and which of their stations the inventory lacks."""
+    strangers = sorted({str(c.station_id) for c in channels if c.station_id not in inventory})
+    text = f"{len(channels)} channels selected"
     if strangers:
-        detail += "; not in the inventory, picked but never located: " + ", ".join(strangers[:10])
-    return detail
+        more = f" and {len(strangers) - SHOWN_STATIONS} more" if len(strangers) > SHOWN_STATIONS else ""
+        text += "; picked but never located, since not in the inventory: "
+        text += ", ".join(strangers[:SHOWN_STATIONS]) + more
+    return text

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from structlog.stdlib import BoundLogger
 
 from rtpick.archive.catalog import Catalog
-from rtpick.daemon.links import Result
 from rtpick.publish.csv_tables import CsvTables
 from rtpick.publish.quakeml import QuakeMLDirectory
 from rtpick.publish.zeromq import Publisher
@@ -16,9 +15,11 @@ from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.event import Event
 from rtpick.vocabulary.pick import Pick
 
+BATCH_ITEMS = 2000
+
 
 class Announcer:
-    """Send picks and events where the configuration says; a channel that fails does not stop the rest.
+    """Empty the catalogue's outbox where the configuration says; what could not be told stays in it.
 
     Raises
     ------
@@ -32,36 +33,37 @@ class Announcer:
         self._tables = CsvTables(settings.csv_directory) if settings.csv_directory else None
         self._metrics = metrics
         self._log = log
+        self._sent: set[tuple[str, int, str]] = set()
+        self._trouble: str | None = None
 
-    def announce_backlog(self, catalog: Catalog) -> None:
-        """Announce what was committed but not announced before the last end."""
-        backlog = catalog.unpublished()
-        if backlog:
-            self._log.info("announcing what the last run left", count=len(backlog))
-            self._send(catalog, backlog)
-            catalog.mark_published(backlog)
-
-    def announce(self, catalog: Catalog, results: Sequence[Result]) -> None:
-        """Announce the picks and events among committed results."""
-        news = [result for result in results if isinstance(result, Pick | Event)]
-        if news:
-            self._send(catalog, news)
-            catalog.mark_published(news)
+    def announce(self, catalog: Catalog) -> None:
+        """Tell what has been committed and not been told, then note that it was."""
+        try:
+            while news := catalog.unpublished(BATCH_ITEMS):
+                self._send(news)
+                self._write(catalog, news)
+                catalog.mark_published(news)
+                self._sent.clear()
+                if len(news) < BATCH_ITEMS:
+                    break
+        except OSError as error:
+            self._suffer(error)
+        else:
+            self._recover()
 
     def close(self) -> None:
         """Let the socket deliver what it holds, and close."""
         if self._publisher is not None:
             self._publisher.close()
 
-    def _send(self, catalog: Catalog, news: Sequence[Pick | Event]) -> None:
+    def _send(self, news: Sequence[Pick | Event]) -> None:
+        """Send what was not sent in an attempt that failed later."""
         for item in news:
-            if self._publisher is not None:
+            name = item.pick_id if isinstance(item, Pick) else item.event_id
+            key = name, item.revision, item.status.value
+            if self._publisher is not None and key not in self._sent:
                 self._publisher.publish(item)
-        try:
-            self._write(catalog, news)
-        except OSError as error:
-            self._metrics.record_publish_failure()
-            self._log.error("could not write the published files", error=str(error))
+                self._sent.add(key)
 
     def _write(self, catalog: Catalog, news: Sequence[Pick | Event]) -> None:
         if self._tables is not None:
@@ -71,3 +73,14 @@ class Announcer:
         for event in news:
             if isinstance(event, Event):
                 self._quakeml.write(event, catalog.picks_of(event))
+
+    def _suffer(self, error: OSError) -> None:
+        self._metrics.record_publish_failure()
+        if self._trouble is None:
+            self._log.error("could not publish; it stays in the outbox", error=str(error))
+        self._trouble = str(error)
+
+    def _recover(self) -> None:
+        if self._trouble is not None:
+            self._log.info("publishing goes on")
+        self._trouble = None

@@ -14,7 +14,7 @@ from rtpick.runtime.clock import monotonic_s
 from rtpick.runtime.edge import Edge
 from rtpick.runtime.worker import Worker
 from rtpick.telemetry.metrics import Metrics
-from rtpick.vocabulary.errors import ArchiveError
+from rtpick.vocabulary.errors import ArchiveError, StorageFullError
 from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.waveform import Clip
 
@@ -63,7 +63,7 @@ class ArchiveWorker:
             If a stop was asked for while storage still refuses; the sources deliver again what
             was not committed.
         """
-        self._announcer.announce_backlog(self._catalog)
+        self._announcer.announce(self._catalog)
         while not self._incoming.ended:
             emitted = self._incoming.take(TAKE_ITEMS, IDLE_S)
             if emitted:
@@ -79,7 +79,7 @@ class ArchiveWorker:
                 raise ArchiveError(f"stopped with {len(results)} results not committed: {self.trouble}")
             worker.beat()
             worker.pause(self._retry_s)
-        self._announcer.announce(self._catalog, results)
+        self._announcer.announce(self._catalog)
         self._measure(emitted)
 
     def _try_commit(self, results: Sequence[Result]) -> bool:
@@ -103,7 +103,7 @@ class ArchiveWorker:
         self._catalog.commit([result for result in results if not isinstance(result, Clip)])
 
     def _suffer(self, error: ArchiveError) -> None:
-        self._metrics.record_commit_failure()
+        self._metrics.record_commit_failure("full" if isinstance(error, StorageFullError) else "refused")
         if self.trouble is None:
             self._log.error("storage refuses; holding everything until it takes", error=str(error))
         self.trouble = str(error)

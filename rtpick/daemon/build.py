@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 from structlog.stdlib import BoundLogger
 
+from rtpick import __version__
 from rtpick.archive.catalog import Catalog
 from rtpick.archive.clips import ClipStore
 from rtpick.association.associate import AssociatorState, restore
@@ -72,6 +73,7 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
     """
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    metrics.record_version(__version__)
     inventory = read_inventory(settings.inventory.files)
     catalog = Catalog.open(settings.archive.database)
     progress = catalog.progress()

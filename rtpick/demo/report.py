@@ -12,7 +12,7 @@ from rtpick.archive.catalog import Catalog
 from rtpick.association.sphere import arc_km, geocentric_rad, unit_vectors
 from rtpick.demo.prepare import Stage
 from rtpick.demo.recording import KNOWN_EVENTS, KnownEvent
-from rtpick.demo.section import draw_section
+from rtpick.demo.section import draw_sections
 from rtpick.demo.watch import STAGES, Watch
 from rtpick.publish.csv_tables import write_events, write_picks
 from rtpick.publish.quakeml import write_catalogue
@@ -37,8 +37,8 @@ def report(stage: Stage, watch: Watch, console: Console) -> None:
     write_results(stage, findings)
     console.print(event_table(findings))
     console.print(latency_table(watch))
-    names = "picks.csv, events.csv, events.xml, record_section.png"
-    console.print(f"{len(findings.picks)} final picks, {len(findings.events)} events -> {stage.out}/: {names}")
+    console.print(f"{len(findings.picks)} final picks, {len(findings.events)} events; in {stage.out}/:")
+    console.print("picks.csv, events.csv, events.xml, record_section*.png, rtpick.sqlite, rtpick.yaml, daemon.log")
 
 
 def read_findings(stage: Stage) -> Findings:
@@ -55,8 +55,7 @@ def write_results(stage: Stage, findings: Findings) -> None:
     write_picks(stage.out / "picks.csv", findings.picks)
     write_events(stage.out / "events.csv", findings.events)
     write_catalogue(stage.out / "events.xml", findings.events, findings.picks)
-    if findings.events:
-        draw_section(stage, findings.events, findings.picks)
+    draw_sections(stage, findings.events, findings.picks)
 
 
 def event_table(findings: Findings) -> Table:

@@ -40,7 +40,8 @@ def run_demo(out: Path, speed: float) -> None:
     console = wide_console()
     stage = prepare_stage(out)
     watch = Watch(stage.health_port)
-    console.print(f"SeedLink server on 127.0.0.1:{stage.server_port}, {speed:g} times real time; results in {out}/")
+    address = f"127.0.0.1:{stage.server_port}"
+    console.print(f"SeedLink server on {address}, {speed:g} times real time; results in {out}/")
     with running_server(stage, speed), running_daemon(stage) as daemon:
         follow(stage, daemon, watch, console, timeout_s=RECORDING_S / speed + SPARE_S)
     report(stage, watch, console)

@@ -85,7 +85,8 @@ class Watch:
         )
 
     def _pick_table(self) -> Table:
-        table = Table("time", "channel", "phase", "probability", "status", title="picks", title_justify="left")
+        headings = ("time", "channel", "phase", "probability", "status")
+        table = Table(*headings, title="picks", title_justify="left")
         standing = [pick for pick in self.picks.values() if pick["status"] != "withdrawn"]
         for pick in sorted(standing, key=lambda pick: str(pick["time"]))[-SHOWN_PICKS:]:
             channel = ".".join(pick[code] for code in ("network", "station", "location", "channel"))

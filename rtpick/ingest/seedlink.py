@@ -15,7 +15,7 @@ from rtpick.ingest.seedlink_watchdog import Backoff
 from rtpick.ingest.selectors import Selection
 from rtpick.ingest.source_status import SourceState
 from rtpick.settings.schema import SeedLinkSettings
-from rtpick.vocabulary.codes import StationId
+from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import AuthenticationError, SourceError
 from rtpick.vocabulary.waveform import EndOfStream, Progress
 
@@ -98,7 +98,7 @@ class ServerReport:
         As the server says.
     authenticated : bool or None
         Whether the credentials were taken; None where none are set.
-    matching_streams : int or None
+    channels : tuple of ChannelId or None
         Channels held that the settings ask for; None where the server does not tell.
     problem : str
         One sentence, empty where all is well.
@@ -109,8 +109,13 @@ class ServerReport:
     software: str = ""
     organization: str = ""
     authenticated: bool | None = None
-    matching_streams: int | None = None
+    channels: tuple[ChannelId, ...] | None = None
     problem: str = ""
+
+    @property
+    def matching_streams(self) -> int | None:
+        """How many channels are held that the settings ask for."""
+        return None if self.channels is None else len(self.channels)
 
 
 async def probe_server(settings: SeedLinkSettings) -> ServerReport:
@@ -132,7 +137,7 @@ async def _report(link: Link, identity: ServerIdentity, settings: SeedLinkSettin
     """Put together what the server says."""
     document = await link.info("STREAMS")
     selection = Selection(settings.streams)
-    count = None if document is None else sum(map(selection.wants, read_channels(document)))
+    channels = None if document is None else tuple(filter(selection.wants, read_channels(document)))
     credentials = settings.username is not None or settings.token_file is not None
     return ServerReport(
         reachable=True,
@@ -140,6 +145,6 @@ async def _report(link: Link, identity: ServerIdentity, settings: SeedLinkSettin
         software=identity.software,
         organization=identity.organization,
         authenticated=True if credentials else None,
-        matching_streams=count,
-        problem="holds none of the channels asked for: check streams" if count == 0 else "",
+        channels=channels,
+        problem="holds none of the channels asked for: check streams" if channels == () else "",
     )

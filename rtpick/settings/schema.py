@@ -62,8 +62,10 @@ class InventorySettings(Section):
     """Where station coordinates come from, and which sensor of a station is listened to."""
 
     files: tuple[Path, ...] = Field(min_length=1, description="StationXML, or CSV of coordinates")
-    band_instrument_priority: tuple[str, ...] = tuple(
-        "HH BH EH SH DH GH CH HP EP DP GP HN BN EN SN".split()
+    band_instrument_priority: tuple[str, ...] = (
+        *("HH", "BH", "EH", "SH", "DH", "GH", "CH"),
+        *("HP", "EP", "DP", "GP"),
+        *("HN", "BN", "EN", "SN"),
     )
 
 
@@ -137,7 +139,7 @@ class AssociationSettings(Section):
     minimum_picks: Annotated[int, Field(ge=4)] = 5
     minimum_stations: Annotated[int, Field(ge=3)] = 3
     maximum_residual_s: Positive = 1.5
-    minimum_log_odds: float = Field(4.0, description="natural logarithm of event against chance")
+    minimum_log_odds: Positive = Field(8.0, description="to publish: natural logarithm of event against chance")
     settle_s: Positive = 120.0
     publish_interval_s: NotNegative = 1.0
 

@@ -1,0 +1,166 @@
+"""A full disk, damaged records, strangers and refusals: one clear message each, and the daemon goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from rtpick.archive.catalog import Catalog
+from rtpick.publish.subscriber import Subscriber
+
+
+class SmallDisk:
+    """A file system of its own size; needs root."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self._mount("-t", "tmpfs", "-o", "size=384k", "tmpfs")
+
+    def enlarge(self) -> None:
+        """Make room."""
+        self._mount("-o", "remount,size=32m")
+
+    def remove(self) -> None:
+        """Unmount."""
+        subprocess.run(["umount", "-l", str(self.folder)], check=True)
+
+    def _mount(self, *options: str) -> None:
+        subprocess.run(["mount", *options, str(self.folder)], check=True, capture_output=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    try:
+        disk = SmallDisk(tmp_path / "disk")
+    except subprocess.CalledProcessError:
+        pytest.skip("mounting a small file system needs root")
+    yield disk
+    disk.remove()
+
+
+def fetch(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read().decode()
+
+
+def wait_for(condition, timeout_s: float = 60.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "the condition never came true"
+        time.sleep(0.1)
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_room(make_rig, undisturbed, small_disk):
+    rig = make_rig()
+    database = small_disk.folder / "rtpick.sqlite"
+    rig.configure(
+        ("sqlite:///rtpick.sqlite", f"sqlite:///{database}\n  retry_s: 0.5"),
+        ("  clips_directory: clips\n", ""),
+    )
+    rig.serve(0, "--end", "--wait")
+    daemon = rig.start_streaming_daemon()
+    wait_for(lambda: "storage refuses" in rig.log())
+    assert "free some space" in rig.log()
+    assert fetch(rig.stage.health_port, "/readyz")[0] == 503
+    small_disk.enlarge()
+    assert daemon.wait(90) == 0, rig.log()
+    assert "storage takes again" in rig.log()
+    with Catalog.open(f"sqlite:///{database}") as catalog:
+        found = {pick.pick_id for pick in catalog.picks() if pick.status == "final"}
+    assert found == {pick.pick_id for pick in undisturbed.final_picks()}
+
+
+def test_damaged_records_cost_only_themselves(make_rig, undisturbed):
+    rig = make_rig()
+    path = rig.stage.recording / "BW.UH3..SHE.mseed"
+    records = bytearray(path.read_bytes())
+    # Payload noise, a record of zeros, a broken header and a cut end, none near the earthquakes.
+    count = len(records) // 512
+    middle = (count // 2) * 512
+    records[middle : middle + 512] = bytes(512)
+    records[middle + 512 : middle + 520] = b"\xff" * 8
+    path.write_bytes(bytes(records[:-100]))
+    rig.serve(0, "--end", "--wait")
+    rig.run_to_the_end()
+    far = {pick.pick_id for pick in undisturbed.final_picks() if pick.station_id.station != "UH3"}
+    assert far <= {pick.pick_id for pick in rig.final_picks()}
+    assert len(rig.standing_events()) >= 2
+
+
+def test_a_station_that_is_not_in_the_inventory_is_picked_but_not_located(make_rig):
+    rig = make_rig()
+    table = rig.stage.out / "stations.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(line for line in lines if "UH4" not in line) + "\n")
+    rig.serve(0, "--end", "--wait")
+    rig.run_to_the_end()
+    assert {"UH1", "UH2", "UH3", "UH4"} == {pick.station_id.station for pick in rig.final_picks()}
+    located = {a.station for event in rig.standing_events() for a in event.arrivals}
+    assert not any("UH4" in station for station in located)
+
+
+def test_the_running_daemon_answers_and_publishes(make_rig):
+    rig = make_rig()
+    subscriber = Subscriber(f"tcp://127.0.0.1:{rig.stage.zeromq_port}", "pick.", "event.")
+    rig.serve(15, "--wait")
+    daemon = rig.start_streaming_daemon()
+    heard = []
+    wait_for(lambda: heard.extend(subscriber.messages(0.2)) or any("event_id" in item for item in heard))
+    port = rig.stage.health_port
+    assert fetch(port, "/healthz")[0] == 200
+    assert fetch(port, "/readyz")[0] == 200
+    metrics = fetch(port, "/metrics")[1]
+    assert 'rtpick_packets_total{network="BW",source="demo",station="UH1"}' in metrics
+    assert 'rtpick_stage_latency_seconds_count{stage="total"}' in metrics
+    picks = [item for item in heard if "pick_id" in item]
+    assert {item["schema"] for item in picks} == {"rtpick/pick/1"}
+    assert json.loads(fetch(port, "/healthz")[1])["status"] == "ok"
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(30) == 0, rig.log()
+    subscriber.close()
+
+
+def test_sighup_changes_thresholds_and_a_mistake_changes_nothing(make_rig):
+    rig = make_rig()
+    rig.serve(5, "--wait")
+    daemon = rig.start_streaming_daemon()
+    rig.configure(("p_threshold: 0.2", "p_threshold: 0.25"))
+    daemon.send_signal(signal.SIGHUP)
+    wait_for(lambda: "reloaded" in rig.log())
+    rig.configure(("p_threshold: 0.25", "p_treshold: 0.25"))
+    daemon.send_signal(signal.SIGHUP)
+    wait_for(lambda: "reload refused" in rig.log())
+    assert "p_treshold" in rig.log()
+    assert daemon.poll() is None
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(30) == 0, rig.log()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("p_threshold: 0.2", "p_threshold: 2"), "p_threshold"),
+        (("files: [stations.csv]", "files: [nowhere.csv]"), "nowhere.csv"),
+        (("picking:\n", "picking:\n  weights: missing.safetensors\n"), "missing.safetensors"),
+        (("velocity_model: iasp91", "velocity_model: nowhere.csv"), "nowhere.csv"),
+        (("sqlite:///rtpick.sqlite", "sqlite:////proc/rtpick.sqlite"), "/proc/rtpick.sqlite"),
+    ],
+)
+def test_what_cannot_start_says_why_in_one_line(make_rig, change, told):
+    rig = make_rig()
+    rig.configure(change)
+    daemon = rig.start_daemon()
+    assert daemon.wait(60) == 1
+    last = rig.log().strip().splitlines()[-1]
+    assert told in last
+    assert "Traceback" not in rig.log()
