@@ -144,6 +144,24 @@ def finish_before(lane: Lane, final_index: int, rule: LaneRule) -> tuple[Lane, l
     return _live(lane, final_index, rule)
 
 
+def end_lane(lane: Lane, rule: LaneRule) -> tuple[Lane, list[tuple[int, Change]]]:
+    """Make everything final: nothing more will come, or not for long.
+
+    Parameters
+    ----------
+    lane : Lane
+        The instrument before.
+    rule : LaneRule
+        Lengths and thresholds.
+    """
+    beyond = lane.end_index + rule.life.reach + rule.look_ahead + 2
+    ended, changes = finish_before(lane, beyond, rule)
+    lives = tuple(
+        replace(life, closed_index=min(life.closed_index, lane.end_index)) for life in ended.lives
+    )
+    return replace(ended, lives=lives, final_index=lane.end_index), changes
+
+
 def mean_coverage(lane: Lane, index: int, rule: LaneRule) -> float:
     """Average the coverage of the windows that speak of a sample."""
     values = [value for start, value in lane.coverages if start <= index < start + rule.window]

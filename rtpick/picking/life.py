@@ -25,7 +25,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One pick while it lives.
+    """One pick while it lives; `birth_index` is where it was first seen, and names it.
 
     `revision` is -1 until the pick is announced; `announced` is the peak as downstream knows it;
     `told_features` says whether it was announced with its amplitude window full.
@@ -119,8 +119,13 @@ def live_on(
     clusters, closed_index = _close(clusters, life.closed_index, final_index, rule)
     tracks: list[Track] = []
     changes: list[Change] = []
+    taken = {track.birth_index for track in life.tracks}
     for track, peak in follow(life.tracks, kept, rule.reach):
-        survivor, change = _revise(track, peak, closed_index, end_index, rule)
+        if peak is not None:
+            followed = replace(track, peak=peak) if track else _bear(peak, taken)
+            survivor, change = _revise(followed, closed_index, end_index, rule)
+        elif track is not None:
+            survivor, change = _withdraw(track, closed_index)
         tracks += [survivor] if survivor else []
         changes += [change] if change else []
     tracks.sort(key=_position)
@@ -151,7 +156,7 @@ def follow(
         if row not in peak_of and column not in peak_of.values():
             peak_of[row] = column
     matched = [(t, peaks[peak_of[row]] if row in peak_of else None) for row, t in enumerate(tracks)]
-    return matched + [(None, peak) for i, peak in enumerate(peaks) if i not in peak_of.values()]
+    return [*matched, *((None, peak) for i, peak in enumerate(peaks) if i not in peak_of.values())]
 
 
 def join_clusters(clusters: Sequence[Cluster], seen: Iterable[int], reach: int) -> tuple[Cluster, ...]:
@@ -215,19 +220,24 @@ def _close(
     return clusters, max(closed_index, min(first, last_known))
 
 
+def _bear(peak: Peak, taken: set[int]) -> Track:
+    """Begin a track; of two that begin at one place, the later one is named after the next free place."""
+    birth_index = peak.index
+    while birth_index in taken:
+        birth_index += 1
+    taken.add(birth_index)
+    return Track(birth_index, peak, peak)
+
+
 def _revise(
-    track: Track | None, peak: Peak | None, closed_index: int, end_index: int, rule: LifeRule
+    track: Track, closed_index: int, end_index: int, rule: LifeRule
 ) -> tuple[Track | None, Change | None]:
-    if peak is None:
-        assert track is not None  # noqa: S101 - follow() never pairs nothing with nothing
-        return _withdraw(track, closed_index)
-    track = Track(peak.index, peak, peak) if track is None else replace(track, peak=peak)
-    full = peak.index + rule.features <= end_index
-    final = peak.index < closed_index
+    full = track.peak.index + rule.features <= end_index
+    final = track.peak.index < closed_index
     if not final and not _news(track, full, rule):
         return track, None
     told = replace(
-        track, announced=peak, revision=track.revision + 1, told_features=full, withdrawn=False
+        track, announced=track.peak, revision=track.revision + 1, told_features=full, withdrawn=False
     )
     status = PickStatus.FINAL if final else PickStatus.PRELIMINARY
     return (None if final else told), Change(told, status)

@@ -10,7 +10,7 @@ import numpy as np
 from rtpick.buffer.stage import Buffer
 from rtpick.picking.engine import Engine
 from rtpick.picking.headway import Headway
-from rtpick.picking.lane import Lane, LaneRule, LaneWindow, finish_before, new_lane, step_lane
+from rtpick.picking.lane import Lane, LaneRule, LaneWindow, end_lane, new_lane, step_lane
 from rtpick.picking.life import Change
 from rtpick.picking.pool import Pool, Waiting, add_windows, take_batch
 from rtpick.picking.report import Circumstances, Reporter
@@ -183,7 +183,7 @@ class Picker:
         while batch := self._take(now_ns, True):
             outputs += self._infer(batch, now_ns)
         for name, item in self._instruments.items():
-            outputs += self._finish(name, item, item.lane.end_index)
+            outputs += self._end(name, item)
         return outputs + self.step(now_ns, force=True)
 
     def _meet(self, channel: ChannelId) -> None:
@@ -256,11 +256,11 @@ class Picker:
         outputs: list[Pick | Clip] = []
         for name in self._headway.silent(lanes):
             if lanes[name].busy and name not in waiting:
-                outputs += self._finish(name, self._instruments[name], lanes[name].end_index)
+                outputs += self._end(name, self._instruments[name])
         return outputs
 
-    def _finish(self, name: InstrumentId, item: _Instrument, final_index: int) -> list[Pick | Clip]:
-        item.lane, changes = finish_before(item.lane, final_index, self._rule(name.station_id))
+    def _end(self, name: InstrumentId, item: _Instrument) -> list[Pick | Clip]:
+        item.lane, changes = end_lane(item.lane, self._rule(name.station_id))
         return self._tell(name, item, changes)
 
     def _tell(
