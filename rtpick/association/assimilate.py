@@ -12,9 +12,9 @@ import numpy as np
 
 from rtpick.association.background import hear
 from rtpick.association.contest import best_claim, contest, refreshed
-from rtpick.association.nucleate import nucleate
+from rtpick.association.nucleate import nucleate, raise_front
 from rtpick.association.signal import Hypothesis, Signal
-from rtpick.association.suppose import claims, explain, settle, take_in
+from rtpick.association.suppose import claims, revised, settle, take_in
 from rtpick.association.view import View, exchange, expire, skip_silence, turn_block
 from rtpick.association.world import World
 
@@ -62,13 +62,15 @@ def _review(world: World, view: View, due: Hypothesis) -> Outcome:
     """Weigh an event again with the silence since, and against its rivals; close it at its end."""
     fresh = settle(world, view.background, refreshed(world, view.background, due, view.now_s),
                    view.loose, view.now_s)  # fmt: skip
-    if fresh is None or fresh.log_odds < world.settings.minimum_log_odds:
+    if fresh is None or fresh.log_odds < world.belief:
         return exchange(view, (due,), ()), ()
     view = exchange(view, (due,), (fresh,))
     view = contest(world, view, fresh.key)
     now = next((h for h in view.open if h.key == fresh.key), None)
     if now is None or now.end_s > view.now_s:
         return view, ()
+    if now.log_odds < world.settings.minimum_log_odds:
+        return exchange(view, (now,), ()), ()
     return replace(view, open=tuple(h for h in view.open if h is not now)), (now,)
 
 
@@ -91,18 +93,17 @@ def _discounted(view: View, signal: Signal) -> Signal:
 def _grow(world: World, view: View, owner: Hypothesis, signal: Signal) -> View:
     """Give a pick to an event, and see what else that changes."""
     members = take_in(owner, claims(world, owner, [signal]))
-    grown = explain(world, view.background, owner.key, members, owner.source, view.now_s)
+    grown = revised(world, view.background, owner, members, view.now_s)
     settled = settle(world, view.background, grown, (*view.loose, signal), view.now_s)
     view = replace(view, loose=(*view.loose, signal))
-    if settled is None or settled.log_odds < world.settings.minimum_log_odds:
+    if settled is None or settled.log_odds < world.belief:
         return exchange(view, (owner,), ())
     return exchange(view, (owner,), (settled,))
 
 
 def _found(world: World, view: View, signal: Signal) -> View:
     """See whether a pick and its loose predecessors found an event."""
-    born = nucleate(world, view, signal)
-    if born is None:
-        return view
-    view = exchange(view, (), (born,))
-    return contest(world, view, born.key)
+    for born in (nucleate(world, view, signal), raise_front(world, view, signal)):
+        if born is not None and any(s.pick_id == signal.pick_id for s in view.loose):
+            view = contest(world, exchange(view, (), (born,)), born.key)
+    return view

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtpick.association.background import Background
-from rtpick.association.evidence import log_fit
 from rtpick.association.signal import Hypothesis, Member, Signal
-from rtpick.association.suppose import claims, enough, explain, member_gains, settle, take_in
+from rtpick.association.suppose import claims, enough, revised, settle, take_in
 from rtpick.association.view import View, exchange
 from rtpick.association.world import World
 
@@ -21,7 +20,7 @@ _BETTER = 0.5
 
 def overlap(a: Hypothesis, b: Hypothesis) -> bool:
     """Tell whether two events expect picks in the same span of time."""
-    return bool(a.source[3] < b.end_s and b.source[3] < a.end_s)
+    return bool(a.begin_s < b.end_s and b.begin_s < a.end_s)
 
 
 def total(world: World, division: Sequence[Hypothesis]) -> float:
@@ -45,8 +44,15 @@ def contest(world: World, view: View, key: str) -> View:
 
 
 def _touch(world: World, a: Hypothesis, b: Hypothesis) -> bool:
-    """Tell whether either event could use a pick of the other."""
-    return bool(claims(world, a, [m.signal for m in b.members]) or claims(world, b, [m.signal for m in a.members]))
+    """Tell whether either event explains a pick of the other better, or most of its picks at all."""
+    if _preferred(world, a, b) or _preferred(world, b, a):
+        return True
+    return _swallows(world, a, b) or _swallows(world, b, a)
+
+
+def _swallows(world: World, a: Hypothesis, b: Hypothesis) -> bool:
+    """Tell whether an event could use half of the picks of another."""
+    return 4 * len(claims(world, a, [m.signal for m in b.members])) >= len(b.members)
 
 
 def divide(world: World, view: View, a: Hypothesis, b: Hypothesis) -> Division | None:
@@ -66,11 +72,13 @@ def divide(world: World, view: View, a: Hypothesis, b: Hypothesis) -> Division |
 
 def refreshed(world: World, background: Background, h: Hypothesis, now_s: float) -> Hypothesis:
     """Weigh an event again with the silence heard since."""
-    return explain(world, background, h.key, h.members, h.source, now_s)
+    return revised(world, background, h, h.members, now_s)
 
 
 def _united(world: World, view: View, keeper: Hypothesis, other: Hypothesis) -> Division:
     """Let one event take all it can of another, which dissolves."""
+    if not _swallows(world, keeper, other):
+        return ()
     loose = (*view.loose, *(m.signal for m in other.members))
     settled = settle(world, view.background, keeper, loose, view.now_s)
     if settled is None:
@@ -85,21 +93,21 @@ def _transferred(world: World, view: View, giver: Hypothesis, taker: Hypothesis)
         return ()
     moved = {offer.signal.pick_id for _, offer in offers}
     kept = tuple(m for m in giver.members if m.signal.pick_id not in moved)
-    if not enough(world, kept):
+    if not enough(world, kept, giver.distant):
         return ()
     grown = take_in(taker, offers)
     now_s, background = view.now_s, view.background
-    rest = settle(world, background, explain(world, background, giver.key, kept, giver.source, now_s), (), now_s)
-    more = settle(world, background, explain(world, background, taker.key, grown, taker.source, now_s), (), now_s)
+    rest = settle(world, background, revised(world, background, giver, kept, now_s), (), now_s)
+    more = settle(world, background, revised(world, background, taker, grown, now_s), (), now_s)
     if rest is None or more is None:
         return ()
-    least = world.settings.minimum_log_odds
+    least = world.belief
     return (rest, more) if min(rest.log_odds, more.log_odds) > least else ()
 
 
 def _preferred(world: World, giver: Hypothesis, taker: Hypothesis) -> list[tuple[float, Member]]:
     """List the giver's picks that gain the taker more."""
-    held = dict(zip((m.signal.pick_id for m in giver.members), member_gains(giver).tolist(), strict=True))
+    held = dict(zip((m.signal.pick_id for m in giver.members), giver.gain_M.tolist(), strict=True))
     offers = claims(world, taker, [m.signal for m in giver.members])
     return [(gain, offer) for gain, offer in offers if gain > held[offer.signal.pick_id]]
 
@@ -108,7 +116,7 @@ def best_claim(world: World, events: Sequence[Hypothesis], signal: Signal) -> Hy
     """Return the event to which a new pick adds most, if any wants it."""
     best, top = None, 0.0
     for event in events:
-        if not event.source[3] < signal.time_s < event.end_s:
+        if not event.begin_s < signal.time_s < event.end_s:
             continue
         for gain, member in claims(world, event, [signal]):
             gain -= _held(event, member)
@@ -119,7 +127,7 @@ def best_claim(world: World, events: Sequence[Hypothesis], signal: Signal) -> Hy
 
 def _held(event: Hypothesis, member: Member) -> float:
     """Return what the present holder of a member's slot adds to the event."""
-    for m, ratio, sigma in zip(event.members, event.ratio_M, event.sigma_M, strict=True):
+    for m, gain in zip(event.members, event.gain_M.tolist(), strict=True):
         if m.slot == member.slot:
-            return float(event.gain_RS[m.slot] + m.merit + log_fit(ratio * sigma, sigma))
+            return float(gain)
     return 0.0

@@ -124,13 +124,13 @@ def claim_gains(detection: Detection, forecast_: Forecast, best_range: int, log_
     return gain_RS
 
 
-def log_prior(covariance_44: FloatArray, depth_km: float, maximum_depth_km: float, area_km2: float,
-              events_per_s: float) -> float:  # fmt: skip
+@compiled
+def log_prior(covariance_44: FloatArray, depth_km: float, maximum_depth_km: float, log_chance: float) -> float:
     """Return the log of the events expected by chance within the volume that a location leaves open.
 
-    Depths are taken as exponential (20 km) with a fifth of the events evenly down to the maximum.
+    `log_chance` is the log of events a second and square kilometre. Depths are taken as
+    exponential (20 km) with a fifth of the events evenly down to the maximum.
     """
-    sign, log_determinant = np.linalg.slogdet(covariance_44)
+    log_determinant = np.log(max(np.linalg.det(covariance_44), 1e-30))
     depth = 0.8 * np.exp(-depth_km / 20.0) / 20.0 + 0.2 / maximum_depth_km
-    volume = 2.0 * np.log(2.0 * np.pi) + 0.5 * (log_determinant if sign > 0 else -50.0)
-    return float(volume + np.log(depth) + np.log(events_per_s / area_km2))
+    return float(2.0 * np.log(2.0 * np.pi) + 0.5 * log_determinant + np.log(depth) + log_chance)

@@ -20,7 +20,6 @@ from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import IntArray
 
 FREEDOM = 4.0
-S_FACTOR = 1.8
 _ROUNDS = 25
 _RADIUS_KM = 6371.0
 
@@ -34,17 +33,22 @@ class Timing(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Standard deviation of an arrival time: of the onset, and relative to the travel time."""
+    """Standard deviation of an arrival time by role: of the onset, and of the path.
 
-    onset_s: float
-    relative: float
+    The path's share grows as `relative` times the travel time at first and never beyond `most_s`.
+    """
+
+    onset_s_R: FloatArray
+    relative_R: FloatArray
+    most_s_R: FloatArray
 
 
 @compiled
 def arrival_sigma_s(spread: Spread, role: int, travel_s: float) -> float:
     """Return the standard deviation expected of an arrival."""
-    onset = spread.onset_s * (S_FACTOR if role == 1 else 1.0)
-    return float(np.sqrt(onset * onset + (spread.relative * travel_s) ** 2))
+    path = spread.relative_R[role] * abs(travel_s)
+    path /= 1.0 + path / spread.most_s_R[role]
+    return float(np.sqrt(spread.onset_s_R[role] ** 2 + path * path))
 
 
 @compiled

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rtpick.association.front import FASTEST_S_KM, vote_front
 from rtpick.association.signal import Hypothesis, Member, Signal
-from rtpick.association.sphere import arc_km, ray_geometry
-from rtpick.association.suppose import enough, explain, in_order, settle
+from rtpick.association.sphere import ray_geometry
+from rtpick.association.suppose import FRONT_STATIONS, enough, explain, explain_front, in_order, settle
+from rtpick.association.traveltime import look_up
 from rtpick.association.velocity import FloatArray
 from rtpick.association.view import View
 from rtpick.association.vote import Ballot, best_cells, count_votes, zoom
@@ -16,34 +18,33 @@ from rtpick.association.world import World
 
 _CANDIDATES = 3
 _MOST_VOTERS = 200
+_SURE_FRONT = 12.0
 
 
 def call_ballot(world: World, view: View, proposer: Signal) -> tuple[list[Signal], Ballot] | None:
     """Gather the loose picks that one event could have made together with the proposer."""
-    voters = [s for s in view.loose if s.key < proposer.key and _compatible(world, s, proposer)]
+    slowest_s_RS = world.slowest_s_RSS[:, proposer.station]
+    voters = [
+        s for s in view.loose
+        if s.key < proposer.key
+        and proposer.time_s - s.time_s <= slowest_s_RS[int(s.role != proposer.role), s.station]
+    ]  # fmt: skip
     voters = [*voters[-_MOST_VOTERS:], proposer]
     if len(voters) < world.settings.minimum_picks:
         return None
     if len({s.station for s in voters}) < world.settings.minimum_stations:
         return None
-    zero_s = proposer.time_s
-    ballot = Ballot(
+    return voters, _ballot(voters)
+
+
+def _ballot(voters: Sequence[Signal]) -> Ballot:
+    zero_s = voters[-1].time_s
+    return Ballot(
         np.array([s.station for s in voters], np.int64),
         np.array([s.role for s in voters], np.int64),
         np.array([s.time_s - zero_s for s in voters]),
         np.array([1.0 + 0.25 * s.merit for s in voters]),
     )
-    return voters, ballot
-
-
-def _compatible(world: World, voter: Signal, proposer: Signal) -> bool:
-    """Tell whether the interval between two picks is possible: no wave is slower than S."""
-    unit_S3 = world.sites.places.unit_S3
-    apart_km = float(arc_km(unit_S3[voter.station], unit_S3[proposer.station]))
-    slowest_s = apart_km * world.rules.slowness_s_km_R[1]
-    if voter.role != proposer.role:
-        slowest_s += world.rules.reach_km * (world.rules.slowness_s_km_R[1] - world.rules.slowness_s_km_R[0])
-    return proposer.time_s - voter.time_s <= slowest_s + 4.0 * world.rules.onset_s_R[1]
 
 
 def nucleate(world: World, view: View, proposer: Signal) -> Hypothesis | None:
@@ -73,9 +74,9 @@ def _examine(world: World, view: View, voters: Sequence[Signal], ballot: Ballot,
         return None
     proposer = voters[-1]
     start = _start(world, place, proposer)
-    found = explain(world, view.background, proposer.pick_id, members, start, view.now_s, world.start_depths_km)
+    found = explain(world, view.background, proposer.pick_id, members, start, view.now_s, world.grid.depth_K)
     settled = settle(world, view.background, found, view.loose, view.now_s)
-    if settled is None or settled.log_odds < world.settings.minimum_log_odds:
+    if settled is None or settled.log_odds < world.belief:
         return None
     return settled
 
@@ -94,5 +95,29 @@ def _start(world: World, place: FloatArray, proposer: Signal) -> FloatArray:
     """Return the source at a place that makes the proposer's pick on time."""
     distance_km, _, _ = ray_geometry(place[0], place[1], world.sites.places.unit_S3[proposer.station])
     elevation_km = world.sites.places.elevation_km_S[proposer.station]
-    travel_s = world.travel_times.look_up("PS"[proposer.role], distance_km, place[2], elevation_km)[0]
-    return np.array([place[0], place[1], place[2], proposer.time_s - float(travel_s)])
+    travel_s, _, _ = look_up(world.travel_times.table, proposer.role, distance_km, place[2], elevation_km)
+    return np.array([place[0], place[1], place[2], proposer.time_s - travel_s])
+
+
+def raise_front(world: World, view: View, proposer: Signal) -> Hypothesis | None:
+    """Return the plane wave that the proposer and loose picks make up, if it is good enough."""
+    oldest_s = proposer.time_s - world.sites.aperture_km * FASTEST_S_KM
+    voters = [s for s in view.loose if oldest_s <= s.time_s and s.key < proposer.key]
+    voters = [*voters[-_MOST_VOTERS:], proposer]
+    if len({s.station for s in voters}) < FRONT_STATIONS:
+        return None
+    ballot = _ballot(voters)
+    count, east, north = vote_front(world.plane_km_S2, ballot)
+    if count < FRONT_STATIONS:
+        return None
+    start_s = proposer.time_s - float(world.plane_km_S2[proposer.station] @ (east, north))
+    late_N = np.array([s.time_s - start_s for s in voters]) - world.plane_km_S2[ballot.station_N] @ (east, north)
+    members = _seconders(voters, late_N / 2.5)
+    if not enough(world, members, distant=True):
+        return None
+    start = np.array([east, north, 0.0, start_s])
+    found = explain_front(world, view.background, proposer.pick_id, members, start, view.now_s)
+    settled = settle(world, view.background, found, view.loose, view.now_s)
+    if settled is None or settled.log_odds < _SURE_FRONT:
+        return None
+    return settled

@@ -53,10 +53,10 @@ class Publisher:
 def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis],
             now_s: float) -> tuple[Ledger, list[Event]]:  # fmt: skip
     """Tell the difference between what is believed and what was published."""
-    known = {id(e.hypothesis) for e in ledger.entries.values() if e.hypothesis is not None}
-    if len(known) == len(believed) == len(ledger.entries) and all(id(h) in known for h in believed):
-        return ledger, []
+    believed = [h for h in believed if not h.distant]
     names = recognise(ledger, believed)
+    sure = publisher.settings.minimum_log_odds
+    believed = [h for h in believed if id(h) in names or h.log_odds >= sure]
     entries, given, out = dict(ledger.entries), dict(ledger.names_s), []
     for hypothesis in believed:
         name = names.get(id(hypothesis)) or _new_name(hypothesis, given)
@@ -75,7 +75,7 @@ def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis]
 def publish_final(publisher: Publisher, ledger: Ledger, closed: Iterable[Hypothesis],
                   now_s: float) -> tuple[Ledger, list[Event]]:  # fmt: skip
     """Publish settled events for the last time; they leave the ledger, their names stay taken."""
-    closed = list(closed)
+    closed = [h for h in closed if not h.distant]
     names = recognise(ledger, closed)
     entries, given, out = dict(ledger.entries), dict(ledger.names_s), []
     for hypothesis in closed:

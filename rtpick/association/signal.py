@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,15 +37,17 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
-    """A pick as part of an event, in a role that need not be the one it is labelled with."""
+    """A pick as part of an event, in a role that need not be the one it is labelled with.
+
+    `slot` is role and station: an event holds one pick of each.
+    """
 
     signal: Signal
     role: int
+    slot: tuple[int, int] = field(init=False)
 
-    @property
-    def slot(self) -> tuple[int, int]:
-        """Role and station: an event holds one pick of each."""
-        return self.role, self.signal.station
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slot", (self.role, self.signal.station))
 
     @property
     def merit(self) -> float:
@@ -67,8 +69,10 @@ class Hypothesis:
         Geocentric latitude and longitude (rad), depth (km), origin time (s since 1970).
     covariance_44 : ndarray
         East, north, down (km), time (s).
-    ratio_M, sigma_M : ndarray
-        Residuals in standard deviations, and these (s).
+    depth_fixed : bool
+        The picks do not resolve the depth, which is an assumption.
+    ratio_M, sigma_M, gain_M : ndarray
+        Residuals in standard deviations, these (s), and what each member adds to the log-odds.
     outlook : Forecast
     gain_RS : ndarray
         What a pick would add before fit and merit.
@@ -77,22 +81,30 @@ class Hypothesis:
         After this time no further pick is expected.
     review_s : float
         When the event is weighed against its rivals next.
-    depth_fixed : bool
-        The picks do not resolve the depth, which is an assumption.
+    distant : bool
+        A plane wave from far away; `source` then holds its slowness east and north (s/km), nothing,
+        and its time at the network's middle.
     """
 
     key: str
     members: tuple[Member, ...]
     source: FloatArray
     covariance_44: FloatArray
+    depth_fixed: bool
     ratio_M: FloatArray
     sigma_M: FloatArray
+    gain_M: FloatArray
     outlook: Forecast
     gain_RS: FloatArray
     log_odds: float
     end_s: float
     review_s: float
-    depth_fixed: bool = False
+    distant: bool = False
+
+    @property
+    def begin_s(self) -> float:
+        """Time before which no pick is expected."""
+        return float(self.outlook.time_RS.min() if self.distant else self.source[3]) - 2.0 * self.distant
 
     @property
     def stations(self) -> int:

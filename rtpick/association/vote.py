@@ -38,7 +38,6 @@ class Rules(NamedTuple):
 
     onset_s_R: FloatArray
     slowness_s_km_R: FloatArray
-    relative: float
     reach_km: float
     fade_km: float
     minimum_picks: int

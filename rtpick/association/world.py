@@ -6,17 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtpick.association.evidence import Detection, expect_detection
+from rtpick.association.appraise import Physics
+from rtpick.association.evidence import expect_detection
 from rtpick.association.grid import Grid, build_grid
-from rtpick.association.locate import S_FACTOR, Spread
+from rtpick.association.locate import Spread, arrival_sigma_s
 from rtpick.association.sites import Extent, Sites, measure_extent, number_sites
+from rtpick.association.sphere import arc_km, ray_geometry
 from rtpick.association.traveltime import TravelTimes
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Rules
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.inventory import Inventory
 
-_PATH_ERROR = 0.01  # of the travel time: what a one-dimensional earth leaves unexplained
+_S_FACTOR = 1.8  # how much worse S onsets are picked than P
+# What the model leaves unexplained of travel times (P, S): a share of them, up to so many seconds.
+_REGIONAL = np.array([0.01, 0.01]), np.array([2.0, 2.0])
+_GLOBAL = np.array([0.1, 0.2]), np.array([0.6, 1.0])
 _EVENTS_PER_S = 2.0 / 3600.0
 
 
@@ -24,8 +29,9 @@ _EVENTS_PER_S = 2.0 / 3600.0
 class World:
     """Settings, stations, travel times, grid and what follows from them.
 
-    `young_s` is how long an unclaimed pick may still found an event; `start_depths_km` are the
-    depths that a new event is located from.
+    `young_s` is how long an unclaimed pick may still found an event; `slowest_s_RSS` the longest
+    interval between two picks of one event, of equal (0) or different (1) phase; `plane_km_S2` where
+    stations lie east and north of the network's middle.
     """
 
     settings: AssociationSettings
@@ -34,22 +40,15 @@ class World:
     travel_times: TravelTimes
     grid: Grid
     rules: Rules
-    detection: Detection
-    spread: Spread
+    physics: Physics
     young_s: float
-    start_depths_km: FloatArray
-    area_km2: float
-    events_per_s: float = _EVENTS_PER_S
+    slowest_s_RSS: FloatArray
+    plane_km_S2: FloatArray
 
     @property
-    def unresolved_km(self) -> float:
-        """Standard deviation from which a depth counts as unresolved."""
-        return min(30.0, self.extent.maximum_depth_km / 3.0)
-
-    @property
-    def usual_depth_km(self) -> float:
-        """Depth that is assumed where none is resolved."""
-        return min(10.0, self.extent.maximum_depth_km / 4.0)
+    def belief(self) -> float:
+        """Log-odds from which an event is supposed; it is published at twice as much."""
+        return self.settings.minimum_log_odds / 2.0
 
 
 def build_world(settings: AssociationSettings, inventory: Inventory, travel_times: TravelTimes) -> World:
@@ -57,13 +56,57 @@ def build_world(settings: AssociationSettings, inventory: Inventory, travel_time
     sites = number_sites(inventory)
     extent = measure_extent(settings, sites, travel_times.model)
     grid = build_grid(sites, extent, travel_times)
-    slowness = 1.0 / np.array([travel_times.model.vp_km_s[0], travel_times.model.vs_km_s[0]])
-    onset_R = extent.onset_s * np.array([1.0, S_FACTOR])
-    rules = Rules(onset_R, slowness, _PATH_ERROR, extent.reach_km, 2.0 * sites.spacing_km, settings.minimum_picks)
-    nearest_km = max(0.5 * sites.spacing_km, 0.02)
-    detection = expect_detection(nearest_km, max(extent.maximum_distance_km, 4.0 * nearest_km))
-    young_s = float(travel_times.look_up("S", extent.reach_km, 0.0)[0]) + 2.0 * settings.maximum_residual_s
+    slowness_R = 1.0 / np.array([travel_times.model.vp_km_s[0], travel_times.model.vs_km_s[0]])
+    spread = expect_spread(extent, travel_times)
+    rules = _rules(settings, sites, extent, spread, slowness_R)
     area_km2 = len(grid.latitude_C) * extent.cell_km**2
-    spread = Spread(extent.onset_s, _PATH_ERROR)
-    return World(settings, sites, extent, travel_times, grid, rules, detection, spread, young_s,
-                 grid.depth_K, area_km2)  # fmt: skip
+    physics = _physics(sites, extent, travel_times, spread, area_km2)
+    young_s = float(travel_times.look_up("S", extent.reach_km, 0.0)[0]) + 2.0 * settings.maximum_residual_s
+    return World(settings, sites, extent, travel_times, grid, rules, physics, young_s, _slowest_s(sites, rules),
+                 plane_km(sites))  # fmt: skip
+
+
+def expect_spread(extent: Extent, travel_times: TravelTimes) -> Spread:
+    """Say how well arrival times are expected to fit: a model of the region, or of the whole earth."""
+    onset_R = extent.onset_s * np.array([1.0, _S_FACTOR])
+    return Spread(onset_R, *(_GLOBAL if travel_times.model.name == "iasp91" else _REGIONAL))
+
+
+def _rules(settings: AssociationSettings, sites: Sites, extent: Extent, spread: Spread,
+           slowness_R: FloatArray) -> Rules:  # fmt: skip
+    travel_s_R = 2.0 * sites.spacing_km * slowness_R
+    tolerance_R = np.array([arrival_sigma_s(spread, role, travel_s_R[role]) for role in range(2)])
+    return Rules(tolerance_R, slowness_R, extent.reach_km, 2.0 * sites.spacing_km, settings.minimum_picks)
+
+
+def _physics(sites: Sites, extent: Extent, travel_times: TravelTimes, spread: Spread,
+             area_km2: float) -> Physics:  # fmt: skip
+    nearest_km, deepest_km = max(0.5 * sites.spacing_km, 0.02), extent.maximum_depth_km
+    wide_km = extent.maximum_distance_km
+    return Physics(
+        table=travel_times.table,
+        places=sites.places,
+        spread=spread,
+        detection=expect_detection(nearest_km, max(wide_km, 4.0 * nearest_km)),
+        information_44=np.diag([wide_km**-2, wide_km**-2, deepest_km**-2, 1e-6]),
+        limit_km=3.0 * extent.cell_km,
+        unresolved_km=min(30.0, deepest_km / 3.0),
+        usual_depth_km=min(10.0, deepest_km / 4.0),
+        maximum_depth_km=deepest_km,
+        farthest_km=wide_km,
+        log_chance=float(np.log(_EVENTS_PER_S / area_km2)),
+    )
+
+
+def _slowest_s(sites: Sites, rules: Rules) -> FloatArray:
+    """Bound the interval between picks of one event: no wave is slower than S near the surface."""
+    unit_S3 = sites.places.unit_S3
+    apart_SS = np.stack([arc_km(unit_S3, unit_3) for unit_3 in unit_S3])
+    same_SS = apart_SS * rules.slowness_s_km_R[1] + 4.0 * rules.onset_s_R[1]
+    return np.stack([same_SS, same_SS + rules.reach_km * (rules.slowness_s_km_R[1] - rules.slowness_s_km_R[0])])
+
+
+def plane_km(sites: Sites) -> FloatArray:
+    """Lay the stations out in an azimuthal-equidistant plane about the middle, shape (S, 2)."""
+    rays = [ray_geometry(*sites.centre_rad, unit_3) for unit_3 in sites.places.unit_S3]
+    return np.array([(distance * east, distance * north) for distance, east, north in rays])

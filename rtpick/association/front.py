@@ -1,0 +1,113 @@
+"""Plane waves from far away: they cross the whole network, own their picks and are no local event.
+
+A front competes for picks with local events on equal terms: its log-odds count the fit of its picks
+to a plane, and every live station that it passed unseen. It is never published.
+
+Arrays: M pick, S station, N ballot, Q share of stations that see the front.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rtpick.association.compiled import compiled
+from rtpick.association.evidence import log_fit
+from rtpick.association.locate import FREEDOM, Timing
+from rtpick.association.velocity import FloatArray
+from rtpick.association.vote import Ballot
+
+SIGMA_S = 0.6  # a bent front, station delays and emergent onsets
+FASTEST_S_KM, STEP_S_KM = 0.10, 0.01
+_TOLERANCE_S = 2.5
+_PER_S = 1.0 / 3600.0
+_SHARES_Q = np.array([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
+
+
+class FrontAppraisal(NamedTuple):
+    """A fitted and weighed front: slowness east and north (s/km), nothing, time at the middle (s)."""
+
+    source: FloatArray
+    covariance_44: FloatArray
+    ratio_M: FloatArray
+    gain_M: FloatArray
+    time_S: FloatArray
+    sigma_S: FloatArray
+    gain_S: FloatArray
+    log_odds: float
+
+
+@compiled
+def vote_front(plane_km_S2: FloatArray, ballot: Ballot) -> tuple[int, float, float]:
+    """Return the most picks that a plane through the proposer's explains, and its slowness."""
+    proposer = len(ballot.time_N) - 1
+    steps = int(np.round(FASTEST_S_KM / STEP_S_KM))
+    here = plane_km_S2[ballot.station_N[proposer]]
+    best, best_east, best_north = 0, 0.0, 0.0
+    for i in range(-steps, steps + 1):
+        for j in range(-steps, steps + 1):
+            if i * i + j * j > steps * steps:
+                continue
+            east, north, count = i * STEP_S_KM, j * STEP_S_KM, 0
+            for n in range(proposer + 1):
+                there = plane_km_S2[ballot.station_N[n]]
+                late = ballot.time_N[n] - ballot.time_N[proposer]
+                late -= east * (there[0] - here[0]) + north * (there[1] - here[1])
+                count += abs(late) < _TOLERANCE_S
+            if count > best:
+                best, best_east, best_north = count, east, north
+    return best, best_east, best_north
+
+
+@compiled
+def _fit_plane(plane_km_S2: FloatArray, timing: Timing, start: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Fit a plane by reweighting from a start; return it, its covariance and the residuals."""
+    count = len(timing.time_M)
+    ratio_M, plane = np.empty(count), np.array([start[0], start[1], start[3]])
+    matrix, right, slope = np.zeros((3, 3)), np.zeros(3), np.ones(3)
+    for _ in range(6):
+        matrix[:], right[:] = 0.0, 0.0
+        for m in range(count):
+            slope[:2] = plane_km_S2[timing.station_M[m]]
+            ratio_M[m] = (timing.time_M[m] - np.dot(slope, plane)) / SIGMA_S
+            weight = (FREEDOM + 1.0) / (FREEDOM + ratio_M[m] ** 2)
+            for i in range(3):
+                right[i] += weight * slope[i] * ratio_M[m] / SIGMA_S
+                for j in range(3):
+                    matrix[i, j] += weight * slope[i] * slope[j] / SIGMA_S**2
+        for i in range(2):
+            matrix[i, i] += (FASTEST_S_KM / 2.0) ** -2.0
+            right[i] -= plane[i] * (FASTEST_S_KM / 2.0) ** -2.0
+        matrix[2, 2] += 1e-6
+        plane += np.linalg.solve(matrix, right)
+    return plane, np.linalg.inv(matrix), ratio_M
+
+
+@compiled
+def appraise_front(plane_km_S2: FloatArray, timing: Timing, merit_M: FloatArray, start: FloatArray,
+                   log_rate_S: FloatArray, live_S: FloatArray, now_s: float) -> FrontAppraisal:  # fmt: skip
+    """Fit a plane to picks and weigh it against chance and silence until `now_s`."""
+    plane, covariance, ratio_M = _fit_plane(plane_km_S2, timing, start)
+    stations, slope = len(live_S), np.ones(3)
+    time_S, sigma_S = np.empty(stations), np.empty(stations)
+    seen_S, passed = np.zeros(stations, np.bool_), 0
+    odds, chance_M = 0.0, np.empty(len(ratio_M))
+    for m in range(len(ratio_M)):
+        station = timing.station_M[m]
+        chance_M[m] = log_fit(ratio_M[m] * SIGMA_S, SIGMA_S) - log_rate_S[station] + merit_M[m]
+        odds += chance_M[m]
+        seen_S[station] = True
+    for s in range(stations):
+        slope[:2] = plane_km_S2[s]
+        time_S[s] = np.dot(slope, plane)
+        sigma_S[s] = np.sqrt(SIGMA_S**2 + np.dot(slope, np.dot(covariance, slope)))
+        passed += live_S[s] > 0.0 and not seen_S[s] and time_S[s] + 3.0 * sigma_S[s] < now_s
+    weight_Q = len(ratio_M) * np.log(_SHARES_Q) + passed * np.log(1.0 - _SHARES_Q)
+    q = int(np.argmax(weight_Q))
+    volume = 0.5 * np.log(max(np.linalg.det(covariance), 1e-30)) + 1.5 * np.log(2.0 * np.pi)
+    odds += weight_Q[q] + volume + np.log(_PER_S / (np.pi * FASTEST_S_KM**2))
+    gain_S = np.log(_SHARES_Q[q]) - live_S * np.log(1.0 - _SHARES_Q[q]) - log_rate_S
+    gain_M = chance_M + np.log(_SHARES_Q[q]) - np.log(1.0 - _SHARES_Q[q])
+    source, covariance_44 = np.array([plane[0], plane[1], 0.0, plane[2]]), np.zeros((4, 4))
+    return FrontAppraisal(source, covariance_44, ratio_M, gain_M, time_S, sigma_S, gain_S, odds)
