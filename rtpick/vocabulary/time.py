@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 NS_PER_S = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,6 +73,12 @@ def to_s(duration_ns: int) -> float:
     return duration_ns / NS_PER_S
 
 
+@lru_cache(maxsize=256)
+def _nearest_fraction(rate_hz: float) -> Fraction:
+    """Kept, because every window asks for it."""
+    return Fraction(rate_hz).limit_denominator(10_000)
+
+
 @dataclass(frozen=True, slots=True)
 class SampleGrid:
     """The grid of sample times ``index / sampling_rate_hz`` counted from 1970.
@@ -107,7 +114,7 @@ class SampleGrid:
     @property
     def ratio(self) -> Fraction:
         """Samples a second as an exact fraction."""
-        return Fraction(self.sampling_rate_hz).limit_denominator(10_000)
+        return _nearest_fraction(self.sampling_rate_hz)
 
     @property
     def period_ns(self) -> float:
