@@ -76,23 +76,23 @@ def normalise(raw_BCT: Tensor, normalisation: Normalisation) -> Tensor:
     The largest sample of each component is subtracted before the mean is formed. A digitiser's offset of 1e7
     counts therefore costs no precision, and a component stuck at a constant becomes exactly zero.
     """
-    valid_BCT = torch.isfinite(raw_BCT)
-    n_valid_BC1 = valid_BCT.sum(dim=-1, keepdim=True).to(raw_BCT.dtype)
+    # An infinity or NaN minus itself is NaN: one pass where torch.isfinite takes several.
+    valid_BCT = (raw_BCT - raw_BCT) == 0
+    n_valid_BC1 = valid_BCT.to(raw_BCT.dtype).sum(dim=-1, keepdim=True)
     centred_BCT = _centre(raw_BCT, valid_BCT, n_valid_BC1)
     scale_B_1 = _scale(centred_BCT, n_valid_BC1, normalisation)
-    usable_B_1 = scale_B_1 > 0
-    divisor_B_1 = torch.where(usable_B_1, scale_B_1 + normalisation.epsilon, torch.ones_like(scale_B_1))
-    wave_BCT = centred_BCT / divisor_B_1
-    return _raise_sparse(wave_BCT, centred_BCT) if normalisation.rescale_missing else wave_BCT
+    factor_B_1 = torch.where(scale_B_1 > 0, 1.0 / (scale_B_1 + normalisation.epsilon), 1.0)
+    if normalisation.rescale_missing:
+        factor_B_1 = factor_B_1 * _raise_sparse(centred_BCT, scale_B_1)
+    return centred_BCT * factor_B_1
 
 
 def _centre(raw_BCT: Tensor, valid_BCT: Tensor, n_valid_BC1: Tensor) -> Tensor:
-    lowest_BCT = torch.full_like(raw_BCT, torch.finfo(raw_BCT.dtype).min)
-    anchor_BC1 = torch.where(valid_BCT, raw_BCT, lowest_BCT).amax(dim=-1, keepdim=True)
-    zero_BCT = torch.zeros_like(raw_BCT)
-    near_BCT = torch.where(valid_BCT, raw_BCT - anchor_BC1, zero_BCT)
+    lowest = torch.finfo(raw_BCT.dtype).min
+    anchor_BC1 = torch.where(valid_BCT, raw_BCT, lowest).amax(dim=-1, keepdim=True)
+    near_BCT = torch.where(valid_BCT, raw_BCT - anchor_BC1, 0.0)
     mean_BC1 = near_BCT.sum(dim=-1, keepdim=True) / n_valid_BC1.clamp(min=1.0)
-    return torch.where(valid_BCT, near_BCT - mean_BC1, zero_BCT)
+    return torch.where(valid_BCT, near_BCT - mean_BC1, 0.0)
 
 
 def _scale(centred_BCT: Tensor, n_valid_BC1: Tensor, normalisation: Normalisation) -> Tensor:
@@ -100,11 +100,13 @@ def _scale(centred_BCT: Tensor, n_valid_BC1: Tensor, normalisation: Normalisatio
     if normalisation.kind == "peak":
         return centred_BCT.abs().amax(dim=dims, keepdim=True)
     n_valid = n_valid_BC1 if normalisation.per_component else n_valid_BC1.sum(dim=1, keepdim=True)
-    energy = centred_BCT.square().sum(dim=dims, keepdim=True)
-    return (energy / (n_valid - normalisation.ddof).clamp(min=1.0)).sqrt()
+    freedom = (n_valid - normalisation.ddof).clamp(min=1.0)
+    return torch.linalg.vector_norm(centred_BCT, dim=dims, keepdim=True) / freedom.sqrt()
 
 
-def _raise_sparse(wave_BCT: Tensor, centred_BCT: Tensor) -> Tensor:
-    alive_BC1 = (centred_BCT.abs().amax(dim=-1, keepdim=True) > 0).to(wave_BCT.dtype)
-    n_alive_B11 = alive_BC1.sum(dim=1, keepdim=True)
-    return wave_BCT * (wave_BCT.shape[1] / n_alive_B11.clamp(min=1.0))
+def _raise_sparse(centred_BCT: Tensor, scale_B_1: Tensor) -> Tensor:
+    n_components = centred_BCT.shape[1]
+    own_scale = scale_B_1.shape[1] == n_components
+    spread_BC1 = scale_B_1 if own_scale else centred_BCT.abs().amax(dim=-1, keepdim=True)
+    n_alive_B11 = (spread_BC1 > 0).to(centred_BCT.dtype).sum(dim=1, keepdim=True)
+    return n_components / n_alive_B11.clamp(min=1.0)

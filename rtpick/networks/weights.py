@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from rtpick.networks.metadata import NetworkMetadata, write_metadata
@@ -84,7 +84,7 @@ def write_network(architecture: nn.Module, metadata: NetworkMetadata, path: Path
         if not name.endswith(COUNTERS)
     }
     written = replace(metadata, weights_sha256=fingerprint(state))
-    save_file(state, str(path), metadata=_header(written))
+    path.write_bytes(save(state, metadata=_header(written)))
     write_metadata(written, path.with_suffix(".json"))
     return written
 
