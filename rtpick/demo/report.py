@@ -38,7 +38,7 @@ def report(stage: Stage, watch: Watch, console: Console) -> None:
     console.print(event_table(findings))
     console.print(latency_table(watch))
     console.print(f"{len(findings.picks)} final picks, {len(findings.events)} events; in {stage.out}/:")
-    console.print("picks.csv, events.csv, events.xml, record_section*.png, rtpick.sqlite, rtpick.yaml, daemon.log")
+    console.print("picks.csv, events.csv, events.xml, record_section*.png, rtpick.sqlite, daemon.log")
 
 
 def read_findings(stage: Stage) -> Findings:
