@@ -150,8 +150,9 @@ def contradicts(held: Held, packet: Packet, newest_ns: int) -> bool:
     slack_ns = round(0.5 * NS_PER_S / packet.sampling_rate_hz)
     if packet.end_ns <= newest_ns + slack_ns:
         return False
-    jumped = same_rate(held.sampling_rate_hz, packet.sampling_rate_hz)
-    return jumped or packet.end_ns > held.start_ns + slack_ns
+    if same_rate(held.sampling_rate_hz, packet.sampling_rate_hz):
+        return held.start_ns > packet.end_ns + JUMP_LIMIT_NS
+    return packet.end_ns > held.start_ns + slack_ns
 
 
 def reject_held(packets: tuple[Packet, ...], cause: RejectCause) -> list[Gap | Rejection]:

@@ -7,53 +7,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from rtpick.buffer.admission import JUMP_LIMIT_NS, Held
 from rtpick.buffer.continuity import Continuity, Placement, Span, begin, place, resumptions, settle
 from rtpick.buffer.lock import PhaseLock, follow, same_rate
+from rtpick.buffer.pace import PACKET_LIMIT_S, PIECE_S, Pace
 from rtpick.buffer.resample import Conversion, design_conversion
 from rtpick.buffer.resample import convert as convert_rate
 from rtpick.buffer.ring import Ring
 from rtpick.vocabulary.codes import ChannelId
 from rtpick.vocabulary.time import NS_PER_S
 from rtpick.vocabulary.waveform import Packet
-
-PACKET_LIMIT_S = 60
-"""Packets longer than this are not waited for to their full length, nor filled in so far back."""
-
-PIECE_S = 10
-"""Longer packets are taken in pieces, so that the ring is read before it is overwritten."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """The network's rate in Hz, and what is waited for at it, in output samples.
-
-    Parameters
-    ----------
-    rate : Fraction
-    budget : int
-        Reordering that is put up with.
-    patience : int
-        A component silent for longer than this (and its longest packet) is not waited for.
-    longest_hole : int
-        A component that returns after more than this joins the windows that end more than
-        `budget` after its return; so does one that is seen for the first time.
-    acquaintance : int
-        For so long after its first sample an instrument may still turn out to have more components.
-    longest_packet : int
-        Longer packets are not waited for to their full length.
-    """
-
-    rate: Fraction
-    budget: int
-    patience: int
-    longest_hole: int
-    acquaintance: int
-    longest_packet: int
 
 
 @dataclass(slots=True)
@@ -152,11 +118,11 @@ def open_channel(channel: ChannelId, lock: PhaseLock, row: int, pace: Pace) -> C
     )
 
 
-def is_doubtful(channel: Channel, packet: Packet) -> bool:
+def is_doubtful(channel: Channel, sampling_rate_hz: float, start_ns: int) -> bool:
     """Tell whether a packet jumps so far ahead, or has another rate, that it wants confirmation."""
-    if not same_rate(packet.sampling_rate_hz, channel.rate_hz):
+    if not same_rate(sampling_rate_hz, channel.rate_hz):
         return True
-    return channel.continuity is not None and packet.start_ns > channel.newest_ns + JUMP_LIMIT_NS
+    return channel.continuity is not None and start_ns > channel.newest_ns + JUMP_LIMIT_NS
 
 
 def residual_phase_ns(channel: Channel) -> int:

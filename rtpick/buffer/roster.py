@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from rtpick.buffer.channel import Channel, Pace, open_channel
+from rtpick.buffer.channel import Channel, open_channel
 from rtpick.buffer.continuity import Span
+from rtpick.buffer.instrument import Instrument
 from rtpick.buffer.lock import PhaseLock, fresh_lock, nominal_rate, same_rate
+from rtpick.buffer.pace import Pace
 from rtpick.buffer.ring import Ring
-from rtpick.buffer.windows import Instrument
 from rtpick.vocabulary.codes import ChannelId, InstrumentId
 from rtpick.vocabulary.waveform import ChannelLock, Gap, GapCause, Packet, Rejection
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nlargest
 
-from rtpick.buffer.windows import Instrument
+from rtpick.buffer.instrument import Instrument
 
 REVIEW_PACKETS = 64
 """Packets from one review to the next, at least; in a large network four an instrument."""

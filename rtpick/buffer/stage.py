@@ -11,35 +11,18 @@ from collections.abc import Iterable
 import numpy as np
 
 from rtpick.buffer.admission import contradicts, finite, hold, is_borne_out, refuse, reject_held
-from rtpick.buffer.channel import (
-    PACKET_LIMIT_S,
-    PIECE_S,
-    Channel,
-    Pace,
-    accept,
-    index_packet,
-    is_doubtful,
-)
+from rtpick.buffer.channel import Channel, accept, index_packet, is_doubtful
+from rtpick.buffer.instrument import Instrument, mean_phase_ns, settled_index
 from rtpick.buffer.lock import same_rate
+from rtpick.buffer.pace import least_memory, pace_of
 from rtpick.buffer.ring import Ring
 from rtpick.buffer.roster import ChannelStatus, Roster, enrol, enrol_anew, gaps_of
 from rtpick.buffer.silence import Silence, fallen_silent, is_due, network_time_ns
-from rtpick.buffer.windows import (
-    Instrument,
-    WindowGeometry,
-    complete,
-    cut_joined,
-    mean_phase_ns,
-    needed_from,
-    settled_index,
-)
+from rtpick.buffer.windows import WindowGeometry, complete, cut_joined, needed_from
 from rtpick.settings.schema import BufferSettings
 from rtpick.vocabulary.codes import ChannelId, InstrumentId
-from rtpick.vocabulary.time import NS_PER_S, SampleGrid, to_ns
+from rtpick.vocabulary.time import SampleGrid, to_ns
 from rtpick.vocabulary.waveform import ChannelLock, Float32Array, Gap, Packet, RejectCause, Rejection, Window
-
-ACQUAINTANCE_S = 60
-"""Event time in which an instrument may turn out to have more components."""
 
 MAXIMUM_CHANNELS = 1 << 16
 
@@ -76,13 +59,15 @@ class Buffer:
     ) -> None:
         self._grid = SampleGrid(sampling_rate_hz)
         self._tolerance_ns = to_ns(settings.future_tolerance_s)
-        pace = _pace(settings, self._grid)
+        pace = pace_of(settings, self._grid.ratio)
         minimum = max(math.ceil(settings.minimum_coverage * window_samples), 1)
         self._geometry = WindowGeometry(
             component_order, window_samples, stride_samples, minimum, pace.budget
         )
-        asked = math.ceil(settings.length_s * pace.rate)
-        self._ring = Ring(max(asked, _least_length(self._geometry, pace)), MAXIMUM_CHANNELS)
+        length = max(
+            math.ceil(settings.length_s * pace.rate), least_memory(pace, window_samples, stride_samples)
+        )
+        self._ring = Ring(length, MAXIMUM_CHANNELS)
         restored = {lock.channel: lock for lock in locks}
         acquainted = frozenset(channel.instrument_id for channel in restored)
         self._roster = Roster(pace, self._ring, restored, acquainted)
@@ -113,12 +98,11 @@ class Buffer:
                 return [_overload(packet)]
             return self._take(enrol(self._roster, packet), packet, now_ns)
         channel = instrument.channels[packet.channel.component]
-        if is_doubtful(channel, packet):
+        if is_doubtful(channel, packet.sampling_rate_hz, packet.start_ns):
             return self._hold(instrument, channel, packet, now_ns)
-        dropped: list[Gap | Rejection] = []
-        if channel.held is not None and contradicts(channel.held, packet, channel.newest_ns):
-            dropped = self._drop_held(channel)
-        return dropped + self._take(instrument, packet, now_ns)
+        if channel.held is not None:
+            return self._take_beside_held(instrument, channel, packet, now_ns)
+        return self._take(instrument, packet, now_ns)
 
     def complete_windows(self) -> list[Window]:
         """Fetch the windows completed since the last call, in order per instrument."""
@@ -242,6 +226,19 @@ class Buffer:
             notes += self._release(instrument, channel, now_ns)
         return notes
 
+    def _take_beside_held(
+        self, instrument: Instrument, channel: Channel, packet: Packet, now_ns: int
+    ) -> list[Gap | Rejection]:
+        """Take a packet beyond doubt; it may show those that are held to be wrong, or to be right."""
+        notes: list[Gap | Rejection] = []
+        if channel.held is not None and contradicts(channel.held, packet, channel.newest_ns):
+            notes += self._drop_held(channel)
+        notes += self._take(instrument, packet, now_ns)
+        held = channel.held
+        if held is not None and not is_doubtful(channel, held.sampling_rate_hz, held.start_ns):
+            notes += self._release(instrument, channel, now_ns)
+        return notes
+
     def _release(self, instrument: Instrument, channel: Channel, now_ns: int) -> list[Gap | Rejection]:
         """Take the packets that were held, as the channel's new course."""
         held, channel.held = channel.held, None
@@ -267,21 +264,6 @@ class Buffer:
     def _time_ns(self, instrument: Instrument, index: int) -> int:
         """Time of an output of an instrument."""
         return self._grid.time_ns(index) + mean_phase_ns(instrument.channels.values())
-
-
-def _pace(settings: BufferSettings, grid: SampleGrid) -> Pace:
-    """Express what is waited for in samples."""
-    rate = grid.ratio
-    budget = math.ceil(to_ns(settings.reorder_budget_s) * rate / NS_PER_S)
-    wait = math.ceil(to_ns(settings.component_wait_s) * rate / NS_PER_S)
-    acquaintance, longest_packet = math.ceil(ACQUAINTANCE_S * rate), math.ceil(PACKET_LIMIT_S * rate)
-    return Pace(rate, budget, budget + wait, wait, acquaintance, longest_packet)
-
-
-def _least_length(geometry: WindowGeometry, pace: Pace) -> int:
-    """Samples a row that completing windows needs, whatever is asked for."""
-    windows = geometry.window_samples + geometry.stride_samples
-    return windows + pace.patience + 2 * pace.budget + math.ceil((2 * PACKET_LIMIT_S + PIECE_S) * pace.rate)
 
 
 def _overload(packet: Packet) -> Rejection:

@@ -65,12 +65,15 @@ def make_buffer(**changes) -> Buffer:
 
 @st.composite
 def traces(draw) -> Trace:
-    """A trace of 10..40 s with up to three gaps of up to 12 s."""
+    """A trace of 10..40 s with up to three gaps of up to 12 s, and perhaps an outage in its midst."""
     code = draw(st.sampled_from(["AA.S1..HH", "AA.S2..HH"])) + draw(st.sampled_from("ZNE"))
     rate_hz = draw(st.sampled_from([20.0, 20.0, 20.0, 10.0, 40.0, 25.0, 16.0, 50.0]))
     count = round(draw(st.integers(10, 40)) * rate_hz)
     starts = draw(st.lists(st.integers(0, count - 1), max_size=3))
     gaps = tuple((first, first + draw(st.integers(1, round(12 * rate_hz)))) for first in starts)
+    if draw(st.integers(0, 3)) == 0:
+        outage = round(draw(st.sampled_from([55, 62, 70, 300])) * rate_hz)
+        gaps, count = (*gaps, (count // 2, count // 2 + outage)), count + outage
     offset_ns = draw(st.integers(-(10**9), 5 * 10**9))
     return Trace(ChannelId.parse(code), rate_hz, START_NS + offset_ns, count, gaps)
 
