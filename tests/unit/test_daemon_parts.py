@@ -1,0 +1,91 @@
+"""The daemon's own small decisions."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from rtpick.daemon.associate_worker import Watermark
+from rtpick.daemon.ingest_worker import IngestWorker
+from rtpick.daemon.reload import restart_keys
+from rtpick.runtime.edge import Edge
+from rtpick.settings.schema import LoggingSettings, Settings
+from rtpick.telemetry.logs import configure_logging
+from rtpick.telemetry.metrics import Metrics
+from rtpick.vocabulary.codes import ChannelId, StationId
+from rtpick.vocabulary.time import NS_PER_S
+from rtpick.vocabulary.waveform import EndOfStream, Packet, Progress
+
+SETTINGS = {
+    "sources": [{"type": "archive", "name": "files", "path": "x"}],
+    "inventory": {"files": ["stations.csv"]},
+}
+
+
+def progress(station: str, settled_s: float) -> Progress:
+    return Progress("files", StationId("XX", station), None, 0, round(settled_s * NS_PER_S))
+
+
+def packet(code: str, start_s: int = 0) -> Packet:
+    return Packet(ChannelId.parse(code), start_s * NS_PER_S, 100.0, np.zeros(100, np.int32), "files")
+
+
+def test_the_watermark_is_that_of_the_slowest_station_heard():
+    watermark = Watermark(silence_s=60.0)
+    assert watermark.time_ns == 0
+    for item in (progress("A", 100.0), progress("B", 130.0), progress("A", 90.0)):
+        watermark.advance(item)
+    assert watermark.time_ns == 100 * NS_PER_S
+
+
+def test_a_silent_station_does_not_hold_the_watermark():
+    watermark = Watermark(silence_s=60.0)
+    watermark.advance(progress("dead", 10.0))
+    watermark.advance(progress("A", 500.0))
+    assert watermark.time_ns == 500 * NS_PER_S
+
+
+def test_a_reload_names_what_only_a_restart_can_change():
+    running = Settings.model_validate(SETTINGS)
+    fresh = Settings.model_validate(
+        SETTINGS | {"picking": {"stride_samples": 128, "p_threshold": 0.4}, "health": {"port": 1}}
+    )
+    assert restart_keys(running, fresh) == ["health", "picking.stride_samples"]
+    assert restart_keys(running, running) == []
+
+
+@pytest.fixture
+def ingest():
+    settings = Settings.model_validate(SETTINGS | {"buffer": {"queue_packets": 100, "overload_wait_s": 0.0}})
+    registry = CollectorRegistry()
+    edge: Edge[Packet | EndOfStream] = Edge("ingest->pick", 100)
+    log = configure_logging(LoggingSettings(level="error"))
+    return IngestWorker((), edge, settings, Metrics(registry), log), edge, registry
+
+
+def test_overload_lets_the_oldest_packet_go_and_counts_it(ingest):
+    worker, edge, registry = ingest
+
+    async def flood() -> None:
+        for second in range(103):
+            await worker._emit(packet("XX.A..HHZ", second))
+
+    asyncio.run(flood())
+    waiting = edge.take(1000, 0.0)
+    assert [item.start_ns // NS_PER_S for item in waiting] == list(range(3, 103))
+    assert registry.get_sample_value("rtpick_overload_dropped_total") == 3
+
+
+def test_only_the_best_sensor_of_a_station_is_passed_on(ingest):
+    worker, edge, registry = ingest
+
+    async def feed() -> None:
+        for code in ("XX.A..HHZ", "XX.A..HNZ", "XX.A..LHZ", "XX.B..HNZ"):
+            await worker._emit(packet(code))
+
+    asyncio.run(feed())
+    assert [str(item.channel) for item in edge.take(10, 0.0)] == ["XX.A..HHZ", "XX.B..HNZ"]
+    assert registry.get_sample_value("rtpick_rejected_packets_total", {"cause": "not_selected"}) == 2
