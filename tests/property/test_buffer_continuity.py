@@ -22,6 +22,8 @@ def test_every_sample_is_taken_once_and_the_state_tells_which(spans, budget, rea
         assert len(accepted) == sum(span.end - span.start for span in placement.accepted)
         assert not accepted & (taken | given_up)
         assert len(accepted) + placement.repeated + placement.late == length
+        newest = placement.state.newest
+        assert all(index >= min(newest - reach, state.newest) for index in accepted)
         taken |= accepted
         state, gaps = settle(placement.state, budget)
         given_up |= {index for gap in gaps for index in range(*gap)}

@@ -362,3 +362,57 @@ def test_a_clock_that_drifts_opens_no_hole_and_its_phase_follows():
     assert all(window.coverage == pytest.approx(1 / 3) for window in windows[10:])
     assert windows[-1].phase_ns == pytest.approx(1500 * 60_000, abs=25_000_000)
     assert buffer.status()[0].drift_count >= 4
+
+
+def test_a_slow_component_is_not_overtaken_by_the_first_window_of_a_fast_one():
+    code, rate_hz = "AA.S..HHE", 10.0
+    slow = [packet(code, 0, 4, rate_hz), packet(code, 4, 1, rate_hz), *stream(code, 5, 40, rate_hz=rate_hz)]
+    fast = stream("AA.S..HHN", 4.8, 40)
+    early = whole(interleave(slow, fast))[0]
+    late = whole([slow[0], fast[0], slow[2], slow[1], *interleave(slow[3:], fast[1:])])[0]
+    assert content(early) == content(late)
+    assert min(second(window) for window in early) < 0
+
+
+def test_a_component_changes_no_row_before_it_has_joined():
+    packets = interleave(stream("AA.S..HHZ", 0, 50), stream("AA.S..HH2", 0, 50), stream("AA.S..HH1", 20, 50))
+    for window in whole(packets)[0]:
+        end_s = second(window) + WINDOW / RATE_HZ
+        if end_s > 5:
+            assert np.isnan(window.samples_CT[0]).all() == (end_s <= 24)
+            assert not np.isnan(window.samples_CT[1]).all()
+
+
+def test_windows_wait_for_held_packets_that_they_contain():
+    z, n = stream("AA.S..HHZ", 0, 130), stream("AA.S..HHN", 0, 10) + stream("AA.S..HHN", 90, 130)
+    n_first = sorted(n + z, key=lambda item: item.start_ns)
+    n_last = sorted(z + n, key=lambda item: item.start_ns + (item.channel.component == "N") * 3 * 10**9)
+    windows = whole(n_first)[0]
+    assert content(windows) == content(whole(n_last)[0])
+    joined = [window for window in windows if second(window) + WINDOW / RATE_HZ > 94 and second(window) < 120]
+    assert all((window.samples_CT[1] >= 9000).any() for window in joined)
+
+
+def test_components_on_either_side_of_half_a_sample_stay_aligned():
+    rising = [
+        packet(f"AA.S..HH{name}", at, rate_hz=10.0, start_ns=START_NS + round(at * 1e9) + offset_ns)
+        for at in range(0, 40, 2)
+        for name, offset_ns in (("Z", 49_900_000), ("N", 50_100_000))
+    ]
+    windows = [window for window in whole(rising)[0] if 5 < second(window) < 25]
+    assert windows
+    for window in windows:
+        np.testing.assert_allclose(window.samples_CT[1], window.samples_CT[2], atol=0.01)
+        assert abs(window.phase_ns) <= 1_000_000
+
+
+def test_old_packets_sent_again_do_not_pull_the_phase_back():
+    buffer = make_buffer()
+    packets = [
+        packet("AA.S..HHZ", 2 * number, start_ns=START_NS + number * 2_000_060_000) for number in range(1500)
+    ]
+    feed(buffer, packets)
+    before = buffer.locks(), buffer.status()
+    _, notes = feed(buffer, packets[:100] + packets[-5:])
+    assert {note.cause for note in notes} <= {RejectCause.DUPLICATE, RejectCause.LATE}
+    assert (buffer.locks(), buffer.status()) == before
