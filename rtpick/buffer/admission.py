@@ -155,9 +155,16 @@ def contradicts(held: Held, packet: Packet, newest_ns: int) -> bool:
     return packet.end_ns > held.start_ns + slack_ns
 
 
-def reject_held(packets: tuple[Packet, ...], cause: RejectCause) -> list[Gap | Rejection]:
-    """Count held packets that are given up."""
-    return [Rejection(packet.channel, cause, len(packet.samples)) for packet in packets]
+def reject_held(packets: tuple[Packet, ...], rate_hz: float) -> list[Gap | Rejection]:
+    """Count held packets that are given up: those of the channel's own rate had jumped."""
+    return [
+        Rejection(
+            packet.channel,
+            RejectCause.CLOCK_JUMP if same_rate(packet.sampling_rate_hz, rate_hz) else RejectCause.RATE,
+            len(packet.samples),
+        )
+        for packet in packets
+    ]
 
 
 def finite(packet: Packet) -> Packet:

@@ -221,7 +221,7 @@ class Buffer:
         """Keep a packet that jumped ahead or changed its rate until others bear it out."""
         span = self._grid.index(packet.start_ns), self._grid.index(packet.end_ns)
         channel.held, dropped = hold(channel.held, packet, *span)
-        notes = reject_held(dropped, RejectCause.CLOCK_JUMP)
+        notes = reject_held(dropped, channel.rate_hz)
         if is_borne_out(channel.held, self._roster.pace.budget):
             notes += self._release(instrument, channel, now_ns)
         return notes
@@ -232,7 +232,8 @@ class Buffer:
         """Take a packet beyond doubt; it may show those that are held to be wrong, or to be right."""
         notes: list[Gap | Rejection] = []
         if channel.held is not None and contradicts(channel.held, packet, channel.newest_ns):
-            notes += self._drop_held(channel)
+            notes += reject_held(channel.held.packets, channel.rate_hz)
+            channel.held = None
         notes += self._take(instrument, packet, now_ns)
         held = channel.held
         if held is not None and not is_doubtful(channel, held.sampling_rate_hz, held.start_ns):
@@ -252,14 +253,6 @@ class Buffer:
         for packet in packets:
             notes += self._take(instrument, packet, now_ns)
         return notes
-
-    def _drop_held(self, channel: Channel) -> list[Gap | Rejection]:
-        """Give up held packets that the channel's own course has shown to be wrong."""
-        held, channel.held = channel.held, None
-        if held is None:
-            return []
-        jumped = same_rate(held.sampling_rate_hz, channel.rate_hz)
-        return reject_held(held.packets, RejectCause.CLOCK_JUMP if jumped else RejectCause.RATE)
 
     def _time_ns(self, instrument: Instrument, index: int) -> int:
         """Time of an output of an instrument."""
