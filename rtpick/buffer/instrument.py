@@ -48,7 +48,7 @@ class Instrument:
     @property
     def reach(self) -> int:
         """End (exclusive) of the newest data of any component."""
-        return max(channel.reach for channel in self.channels.values())
+        return max([channel.reach for channel in self.channels.values()])
 
 
 def settled_index(instrument: Instrument, pace: Pace) -> int:
