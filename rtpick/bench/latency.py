@@ -7,7 +7,7 @@ a window (hop), and stand clear of the newest sample (guard).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rtpick.bench.ours import OurOutcome
-from rtpick.bench.publication import Publication
+from rtpick.bench.publication import first_told
 from rtpick.bench.synthetic_network import START_NS, Record, SyntheticNetwork
 from rtpick.vocabulary.codes import ChannelId
-from rtpick.vocabulary.pick import PickStatus
 from rtpick.vocabulary.time import to_s
 
 STAGES = ("buffer", "batch", "compute")
@@ -92,18 +91,13 @@ class Arrivals:
         return int(self._arrived_ns[channel][min(position, len(self._arrived_ns[channel]) - 1)])
 
 
-def first_told(publications: Iterable[Publication], since_ns: int) -> list[Publication]:
-    """Keep the birth of each pick with an onset at or after `since_ns`, unless born final."""
-    born = [item for item in publications if item.pick.revision == 0 and item.pick.time_ns >= since_ns]
-    return [item for item in born if item.pick.status is PickStatus.PRELIMINARY]
-
-
 def weigh_paced(
     outcome: OurOutcome, waveforms: SyntheticNetwork, from_ns: int, stride_samples: int, cores: int
 ) -> PacedFigures:
     """Work out the figures of a run that was paced from the data time `from_ns` on."""
     told = first_told(outcome.publications, from_ns)
     arrivals = Arrivals(waveforms.records, outcome.feed.arrived_ns)
+    latencies = [outcome.births[item.pick.pick_id].latency for item in told]
     offset_ns = outcome.feed.real_offset_ns
     return PacedFigures(
         station_count=waveforms.station_count,
@@ -112,7 +106,7 @@ def weigh_paced(
         windows_per_s=outcome.windows / outcome.wall_s,
         processor_share=outcome.processor_s / outcome.wall_s / cores,
         window_to_publication=Quantiles.of(
-            [to_s(item.told_ns - outcome.completed_ns[item.pick.pick_id]) for item in told]
+            [to_s(item.told_ns - outcome.births[item.pick.pick_id].completed_ns) for item in told]
         ),
         arrival_to_preliminary=Quantiles.of(
             [to_s(item.told_ns - arrivals.at(item.pick.channel, item.pick.time_ns)) for item in told]
@@ -121,7 +115,6 @@ def weigh_paced(
             [to_s(item.told_ns - item.pick.time_ns - offset_ns) for item in told]
         ),
         stages={
-            stage: Quantiles.of([getattr(item.pick.latency, f"{stage}_s") for item in told])
-            for stage in STAGES
+            stage: Quantiles.of([getattr(latency, f"{stage}_s") for latency in latencies]) for stage in STAGES
         },
     )

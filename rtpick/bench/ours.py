@@ -14,14 +14,14 @@ from tempfile import TemporaryDirectory
 from prometheus_client import CollectorRegistry
 from structlog.stdlib import BoundLogger
 
-from rtpick.archive.catalog import Catalog
 from rtpick.bench.feed import SOURCE, Pace, RecordFeed
-from rtpick.bench.publication import Publication, PublicationLog
+from rtpick.bench.publication import Publication, WatchedCatalog
 from rtpick.bench.resident import Resident, watch_resident
 from rtpick.bench.synthetic_network import SyntheticNetwork, list_stations
 from rtpick.bench.timed_engine import TimedEngine
-from rtpick.bench.timed_picker import TimedPicker
+from rtpick.bench.timed_picker import Birth, TimedPicker
 from rtpick.bench.whereabouts import Whereabouts, watch_workers
+from rtpick.daemon.announcer import Announcer
 from rtpick.daemon.archive_worker import ArchiveWorker
 from rtpick.daemon.build import RESULT_CAPACITY
 from rtpick.daemon.links import Arriving, Emitted
@@ -62,10 +62,11 @@ class OurOutcome:
     network_s : float
         Wall time within the network (normalisation included).
     picks : int
+        Told and not withdrawn.
     publications : tuple of Publication
         Every revision of every pick, when it was told.
-    completed_ns : dict of str to int
-        By pick, when the packet came in that completed the window behind its first revision.
+    births : dict of str to Birth
+        Of every pick, by its id.
     feed : RecordFeed
         When each record came in.
     whereabouts : Whereabouts
@@ -81,7 +82,7 @@ class OurOutcome:
     network_s: float
     picks: int
     publications: tuple[Publication, ...]
-    completed_ns: dict[str, int]
+    births: dict[str, Birth]
     feed: RecordFeed
     whereabouts: Whereabouts
     resident: Resident
@@ -130,9 +131,9 @@ def run_ours(
         windows=engine.windows_inferred,
         batches=engine.batches,
         network_s=engine.busy_s,
-        picks=line.announcer.pick_count,
-        publications=tuple(line.announcer.publications),
-        completed_ns=line.picker.completed_ns,
+        picks=line.catalog.pick_count,
+        publications=tuple(line.catalog.publications),
+        births=line.picker.births,
         feed=line.feed,
         whereabouts=whereabouts,
         resident=resident,
@@ -159,11 +160,11 @@ class _Line:
         nobody.abandon()
         self.picker = TimedPicker(settings.picking, settings.buffer, engine, list_stations(waveforms))
         self.feed = RecordFeed(waveforms, self._packets, metrics, pace)
-        self.announcer = PublicationLog(PUBLISH, metrics, log)
+        self.catalog = WatchedCatalog.open(f"sqlite:///{folder / 'bench.sqlite'}")
         self._pick = PickWorker(self.picker, {SOURCE}, self._packets, self._to_archive, nobody, metrics)
-        catalog = Catalog.open(f"sqlite:///{folder / 'bench.sqlite'}")
+        announcer = Announcer(PUBLISH, metrics, log)
         self._archive = ArchiveWorker(
-            catalog, None, self.announcer, self._to_archive, LOOK_S, metrics, log
+            self.catalog, None, announcer, self._to_archive, LOOK_S, metrics, log
         )
 
     def run(self) -> None:

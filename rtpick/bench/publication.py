@@ -1,18 +1,15 @@
-"""When each pick was told to the world, and how long it had been under way."""
+"""When each pick was told to the world."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from structlog.stdlib import BoundLogger
+from sqlalchemy import Engine
 
 from rtpick.archive.catalog import Catalog
-from rtpick.daemon.announcer import Announcer
-from rtpick.daemon.links import Result
 from rtpick.runtime.clock import wall_ns
-from rtpick.settings.schema import PublishSettings
-from rtpick.telemetry.metrics import Metrics
+from rtpick.vocabulary.event import Event
 from rtpick.vocabulary.pick import Pick, PickStatus
 
 
@@ -24,21 +21,31 @@ class Publication:
     told_ns: int
 
 
-class PublicationLog(Announcer):
-    """An announcer that remembers when it told what."""
+class WatchedCatalog(Catalog):
+    """A catalogue that remembers when it was noted of each pick that it has been told."""
 
-    def __init__(self, settings: PublishSettings, metrics: Metrics, log: BoundLogger) -> None:
-        super().__init__(settings, metrics, log)
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
         self.publications: list[Publication] = []
 
-    def announce(self, catalog: Catalog, results: Sequence[Result]) -> None:
-        """Announce the picks among committed results, and note the time."""
-        super().announce(catalog, results)
+    def mark_published(self, items: Iterable[Pick | Event]) -> None:
+        """Note that these revisions have been told."""
+        told = list(items)
         told_ns = wall_ns()
-        self.publications += [Publication(result, told_ns) for result in results if isinstance(result, Pick)]
+        super().mark_published(told)
+        self.publications += [Publication(item, told_ns) for item in told if isinstance(item, Pick)]
 
     @property
     def pick_count(self) -> int:
         """Picks that were told and not withdrawn."""
         last = {publication.pick.pick_id: publication.pick.status for publication in self.publications}
         return sum(status is not PickStatus.WITHDRAWN for status in last.values())
+
+
+def first_told(publications: Iterable[Publication], since_ns: int) -> list[Publication]:
+    """Keep the first word on each pick with an onset at or after `since_ns`, unless it was the last too."""
+    first: dict[str, Publication] = {}
+    for item in publications:
+        first.setdefault(item.pick.pick_id, item)
+    born = [item for item in first.values() if item.pick.time_ns >= since_ns]
+    return [item for item in born if item.pick.status is PickStatus.PRELIMINARY]

@@ -41,7 +41,7 @@ from rtpick.settings.schema import BufferSettings, EngineSettings, LoggingSettin
 from rtpick.telemetry.logs import configure_logging
 from rtpick.vocabulary.time import to_ns
 
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 140
 LATENCY_STRIDES = (256, 128, 64)
 HISTORY_S = 100.0  # data delivered at once, so that every station is known before the clock runs
 LOAD = 0.7  # of what the machine can carry, in the paced runs

@@ -12,8 +12,9 @@ import torch
 from structlog.stdlib import get_logger
 
 from rtpick.bench.feed import Pace
-from rtpick.bench.latency import Arrivals, Quantiles, first_told, weigh_paced
+from rtpick.bench.latency import Arrivals, Quantiles, weigh_paced
 from rtpick.bench.ours import OurSettings, run_ours
+from rtpick.bench.publication import first_told
 from rtpick.bench.reference import read_reference
 from rtpick.bench.stations import bench_station_network
 from rtpick.bench.synthetic_network import (
@@ -147,7 +148,7 @@ def test_a_paced_run_holds_records_until_they_fall_due(settings: OurSettings) ->
     assert (outcome.feed.arrived_ns[late] >= due_ns[late] - to_ns(0.01)).all()
     assert np.ptp(outcome.feed.arrived_ns[~late]) < to_ns(paced_s + 60)
     told = first_told(outcome.publications, 0)
-    assert all(item.told_ns >= outcome.completed_ns[item.pick.pick_id] for item in told)
+    assert all(item.told_ns >= outcome.births[item.pick.pick_id].completed_ns for item in told)
     figures = weigh_paced(outcome, waveforms, from_ns, STRIDE, 2)
     assert figures.window_to_publication.count <= len(told)
 
