@@ -43,6 +43,11 @@ class Engine:
         check_against_network(self._backend, network)
 
     @property
+    def network(self) -> Network:
+        """The network in use."""
+        return self._network
+
+    @property
     def model_version(self) -> str:
         """Name and fingerprint of the weights in use."""
         return self._network.model_version
