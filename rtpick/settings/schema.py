@@ -133,9 +133,9 @@ class AssociationSettings(Section):
         None, description="a third of the aperture, at least 50, within the model, if absent"
     )
     maximum_distance_km: Positive = 800.0
-    margin_km: NotNegative | None = Field(None, description="search beyond the network; the aperture, at most 50")
-    cell_km: Positive | None = Field(None, description="spacing of the vote grid; from the station spacing if absent")
-    onset_uncertainty_s: Positive | None = Field(None, description="of a P pick; from the station spacing if absent")
+    margin_km: NotNegative | None = Field(None, description="beyond the network; absent: aperture, at most 50")
+    cell_km: Positive | None = Field(None, description="vote grid spacing; absent: from the station spacing")
+    onset_uncertainty_s: Positive | None = Field(None, description="of P; absent: from the station spacing")
     minimum_picks: Annotated[int, Field(ge=4)] = 5
     minimum_stations: Annotated[int, Field(ge=3)] = 3
     maximum_residual_s: Positive = 1.5
