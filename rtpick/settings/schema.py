@@ -133,13 +133,13 @@ class AssociationSettings(Section):
         None, description="a third of the aperture, at least 50, within the model, if absent"
     )
     maximum_distance_km: Positive = 800.0
-    margin_km: NotNegative | None = Field(None, description="beyond the network; absent: aperture, at most 50")
+    margin_km: NotNegative | None = Field(None, description="around the network; absent: from its aperture")
     cell_km: Positive | None = Field(None, description="vote grid spacing; absent: from the station spacing")
     onset_uncertainty_s: Positive | None = Field(None, description="of P; absent: from the station spacing")
     minimum_picks: Annotated[int, Field(ge=4)] = 5
     minimum_stations: Annotated[int, Field(ge=3)] = 3
     maximum_residual_s: Positive = 1.5
-    minimum_log_odds: Positive = Field(8.0, description="to publish: natural logarithm of event against chance")
+    minimum_log_odds: Positive = Field(8.0, description="to publish: ln of event against chance")
     settle_s: Positive = 120.0
     publish_interval_s: NotNegative = 1.0
 
