@@ -12,9 +12,9 @@ import numpy as np
 
 from rtpick.association.background import hear
 from rtpick.association.contest import best_claim, contest, refreshed
-from rtpick.association.nucleate import nucleate, raise_front
-from rtpick.association.signal import Hypothesis, Signal
-from rtpick.association.suppose import claims, revised, settle, take_in
+from rtpick.association.nucleate import flattened, nucleate, raise_front
+from rtpick.association.signal import Hypothesis, Signal, pool_of
+from rtpick.association.suppose import appended, claims, revised, settle, take_in
 from rtpick.association.view import View, exchange, expire, skip_silence, turn_block
 from rtpick.association.world import World
 
@@ -47,7 +47,7 @@ def advance(world: World, view: View, now_s: float) -> Outcome:
     closed: list[Hypothesis] = []
     while True:
         due = min(view.open, key=lambda h: (h.review_s, h.key), default=None)
-        when_s = min(view.background.next_roll_s, due.review_s if due else np.inf)
+        when_s = max(min(view.background.next_roll_s, due.review_s if due else np.inf), view.now_s)
         if when_s > now_s:
             return expire(world, view, now_s), tuple(closed)
         view = expire(world, view, when_s)
@@ -61,9 +61,10 @@ def advance(world: World, view: View, now_s: float) -> Outcome:
 def _review(world: World, view: View, due: Hypothesis) -> Outcome:
     """Weigh an event again with the silence since, and against its rivals; close it at its end."""
     fresh = settle(world, view.background, refreshed(world, view.background, due, view.now_s),
-                   view.loose, view.now_s)  # fmt: skip
+                   pool_of(view.loose), view.now_s)  # fmt: skip
     if fresh is None or fresh.log_odds < world.belief:
         return exchange(view, (due,), ()), ()
+    fresh = flattened(world, view, fresh)
     view = exchange(view, (due,), (fresh,))
     view = contest(world, view, fresh.key)
     now = next((h for h in view.open if h.key == fresh.key), None)
@@ -92,9 +93,13 @@ def _discounted(view: View, signal: Signal) -> Signal:
 
 def _grow(world: World, view: View, owner: Hypothesis, signal: Signal) -> View:
     """Give a pick to an event, and see what else that changes."""
-    members = take_in(owner, claims(world, owner, [signal]))
+    offers = claims(world, owner, pool_of((signal,)))
+    quick = appended(owner, *offers[0], world.physics.spread)
+    if quick is not None:
+        return exchange(view, (owner,), (quick,))
+    members = take_in(owner, offers)
     grown = revised(world, view.background, owner, members, view.now_s)
-    settled = settle(world, view.background, grown, (*view.loose, signal), view.now_s)
+    settled = settle(world, view.background, grown, pool_of((*view.loose, signal)), view.now_s)
     view = replace(view, loose=(*view.loose, signal))
     if settled is None or settled.log_odds < world.belief:
         return exchange(view, (owner,), ())

@@ -8,7 +8,7 @@ Arrays: S station.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,8 @@ class Background:
     past : tuple of Block
     first_index : int
         Block of the first pick ever; nothing was observed before it.
+    belief : int
+        Fingerprint of rates and live stations.
     """
 
     log_rate_S: FloatArray
@@ -53,6 +55,7 @@ class Background:
     current: Block
     past: tuple[Block, ...] = ()
     first_index: int = 0
+    belief: int = 0
 
     @property
     def next_roll_s(self) -> float:
@@ -64,7 +67,12 @@ def quiet_background(station_count: int, time_s: float) -> Background:
     """Begin with no station heard and the rate that is assumed before anything is known."""
     index = int(time_s // BLOCK_S)
     log_rate = np.full(station_count, np.log(_PRIOR_COUNT / _PRIOR_S / 2))
-    return Background(log_rate, np.zeros(station_count), _empty(index, station_count), (), index)
+    live = np.zeros(station_count)
+    return Background(log_rate, live, _empty(index, station_count), (), index, _fingerprint(log_rate, live))
+
+
+def _fingerprint(log_rate_S: FloatArray, live_S: FloatArray) -> int:
+    return hash((log_rate_S.tobytes(), live_S.tobytes()))
 
 
 def _empty(index: int, station_count: int) -> Block:
@@ -76,12 +84,12 @@ def hear(background: Background, station: int) -> Background:
     current = background.current
     heard = current.heard_S.copy()
     heard[station] += 1
-    live = background.live_S
-    if live[station] == 0.0:
-        live = live.copy()
-        live[station] = 1.0
     block = Block(current.index, heard, current.stray_S)
-    return Background(background.log_rate_S, live, block, background.past, background.first_index)
+    if background.live_S[station] > 0.0:
+        return replace(background, current=block)
+    live = background.live_S.copy()
+    live[station] = 1.0
+    return replace(background, current=block, live_S=live, belief=_fingerprint(background.log_rate_S, live))
 
 
 def count_stray(background: Background, stations: list[int]) -> Background:
@@ -91,8 +99,7 @@ def count_stray(background: Background, stations: list[int]) -> Background:
     current = background.current
     stray = current.stray_S.copy()
     np.add.at(stray, stations, 1)
-    block = Block(current.index, current.heard_S, stray)
-    return Background(background.log_rate_S, background.live_S, block, background.past, background.first_index)
+    return replace(background, current=Block(current.index, current.heard_S, stray))
 
 
 def roll(background: Background) -> Background:
@@ -104,4 +111,5 @@ def roll(background: Background) -> Background:
     heard = np.sum([block.heard_S for block in past], axis=0)
     rate = (_PRIOR_COUNT + stray) / (_PRIOR_S + covered_s) / 2
     fresh = _empty(current.index + 1, len(heard))
-    return Background(np.log(rate), (heard > 0).astype(np.float64), fresh, past, background.first_index)
+    log_rate, live = np.log(rate), (heard > 0).astype(np.float64)
+    return Background(log_rate, live, fresh, past, background.first_index, _fingerprint(log_rate, live))

@@ -18,9 +18,11 @@ from rtpick.association.locate import FREEDOM, Timing
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Ballot
 
-SIGMA_S = 0.6  # a bent front, station delays and emergent onsets
+# Standard deviation of a front's picks: station delays alone, or also emergent onsets and a bent front.
+_SIGMAS_S = (0.2, 0.35, 0.6)
 FASTEST_S_KM, STEP_S_KM = 0.10, 0.01
 _TOLERANCE_S = 2.5
+_NEVER = -1e6
 _PER_S = 1.0 / 3600.0
 _SHARES_Q = np.array([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
 
@@ -34,6 +36,7 @@ class FrontAppraisal(NamedTuple):
     gain_M: FloatArray
     time_S: FloatArray
     sigma_S: FloatArray
+    sigma_s: float
     gain_S: FloatArray
     log_odds: float
 
@@ -61,21 +64,22 @@ def vote_front(plane_km_S2: FloatArray, ballot: Ballot) -> tuple[int, float, flo
 
 
 @compiled
-def _fit_plane(plane_km_S2: FloatArray, timing: Timing, start: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _fit_plane(plane_km_S2: FloatArray, timing: Timing, start: FloatArray,
+               sigma_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
     """Fit a plane by reweighting from a start; return it, its covariance and the residuals."""
     count = len(timing.time_M)
     ratio_M, plane = np.empty(count), np.array([start[0], start[1], start[3]])
     matrix, right, slope = np.zeros((3, 3)), np.zeros(3), np.ones(3)
-    for _ in range(6):
+    for _ in range(8):
         matrix[:], right[:] = 0.0, 0.0
         for m in range(count):
             slope[:2] = plane_km_S2[timing.station_M[m]]
-            ratio_M[m] = (timing.time_M[m] - np.dot(slope, plane)) / SIGMA_S
+            ratio_M[m] = (timing.time_M[m] - np.dot(slope, plane)) / sigma_s
             weight = (FREEDOM + 1.0) / (FREEDOM + ratio_M[m] ** 2)
             for i in range(3):
-                right[i] += weight * slope[i] * ratio_M[m] / SIGMA_S
+                right[i] += weight * slope[i] * ratio_M[m] / sigma_s
                 for j in range(3):
-                    matrix[i, j] += weight * slope[i] * slope[j] / SIGMA_S**2
+                    matrix[i, j] += weight * slope[i] * slope[j] / sigma_s**2
         for i in range(2):
             matrix[i, i] += (FASTEST_S_KM / 2.0) ** -2.0
             right[i] -= plane[i] * (FASTEST_S_KM / 2.0) ** -2.0
@@ -88,26 +92,40 @@ def _fit_plane(plane_km_S2: FloatArray, timing: Timing, start: FloatArray) -> tu
 def appraise_front(plane_km_S2: FloatArray, timing: Timing, merit_M: FloatArray, start: FloatArray,
                    log_rate_S: FloatArray, live_S: FloatArray, now_s: float) -> FrontAppraisal:  # fmt: skip
     """Fit a plane to picks and weigh it against chance and silence until `now_s`."""
-    plane, covariance, ratio_M = _fit_plane(plane_km_S2, timing, start)
+    best = _appraise_front(plane_km_S2, timing, merit_M, start, log_rate_S, live_S, now_s, _SIGMAS_S[-1])
+    for sigma_s in _SIGMAS_S[:-1]:
+        other = _appraise_front(plane_km_S2, timing, merit_M, start, log_rate_S, live_S, now_s, sigma_s)
+        if other.log_odds > best.log_odds:
+            best = other
+    return best
+
+
+@compiled
+def _appraise_front(plane_km_S2: FloatArray, timing: Timing, merit_M: FloatArray, start: FloatArray,
+                    log_rate_S: FloatArray, live_S: FloatArray, now_s: float,
+                    sigma_s: float) -> FrontAppraisal:  # fmt: skip
+    plane, covariance, ratio_M = _fit_plane(plane_km_S2, timing, start, sigma_s)
     stations, slope = len(live_S), np.ones(3)
     time_S, sigma_S = np.empty(stations), np.empty(stations)
     seen_S, passed = np.zeros(stations, np.bool_), 0
     odds, chance_M = 0.0, np.empty(len(ratio_M))
     for m in range(len(ratio_M)):
         station = timing.station_M[m]
-        chance_M[m] = log_fit(ratio_M[m] * SIGMA_S, SIGMA_S) - log_rate_S[station] + merit_M[m]
+        chance_M[m] = log_fit(ratio_M[m] * sigma_s, sigma_s) - log_rate_S[station] + merit_M[m]
         odds += chance_M[m]
         seen_S[station] = True
     for s in range(stations):
         slope[:2] = plane_km_S2[s]
         time_S[s] = np.dot(slope, plane)
-        sigma_S[s] = np.sqrt(SIGMA_S**2 + np.dot(slope, np.dot(covariance, slope)))
+        sigma_S[s] = np.sqrt(sigma_s**2 + np.dot(slope, np.dot(covariance, slope)))
         passed += live_S[s] > 0.0 and not seen_S[s] and time_S[s] + 3.0 * sigma_S[s] < now_s
     weight_Q = len(ratio_M) * np.log(_SHARES_Q) + passed * np.log(1.0 - _SHARES_Q)
     q = int(np.argmax(weight_Q))
     volume = 0.5 * np.log(max(np.linalg.det(covariance), 1e-30)) + 1.5 * np.log(2.0 * np.pi)
+    if np.hypot(plane[0], plane[1]) > FASTEST_S_KM:
+        odds = _NEVER  # slower than any wave from far away
     odds += weight_Q[q] + volume + np.log(_PER_S / (np.pi * FASTEST_S_KM**2))
     gain_S = np.log(_SHARES_Q[q]) - live_S * np.log(1.0 - _SHARES_Q[q]) - log_rate_S
     gain_M = chance_M + np.log(_SHARES_Q[q]) - np.log(1.0 - _SHARES_Q[q])
     source, covariance_44 = np.array([plane[0], plane[1], 0.0, plane[2]]), np.zeros((4, 4))
-    return FrontAppraisal(source, covariance_44, ratio_M, gain_M, time_S, sigma_S, gain_S, odds)
+    return FrontAppraisal(source, covariance_44, ratio_M, gain_M, time_S, sigma_S, sigma_s, gain_S, odds)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rtpick.association.front import FASTEST_S_KM, vote_front
-from rtpick.association.signal import Hypothesis, Member, Signal
+from rtpick.association.signal import Hypothesis, Member, Signal, pool_of
 from rtpick.association.sphere import ray_geometry
 from rtpick.association.suppose import FRONT_STATIONS, enough, explain, explain_front, in_order, settle
 from rtpick.association.traveltime import look_up
@@ -19,6 +19,7 @@ from rtpick.association.world import World
 _CANDIDATES = 3
 _MOST_VOTERS = 200
 _SURE_FRONT = 12.0
+_FLAT_SHARE = 0.7
 
 
 def call_ballot(world: World, view: View, proposer: Signal) -> tuple[list[Signal], Ballot] | None:
@@ -75,7 +76,7 @@ def _examine(world: World, view: View, voters: Sequence[Signal], ballot: Ballot,
     proposer = voters[-1]
     start = _start(world, place, proposer)
     found = explain(world, view.background, proposer.pick_id, members, start, view.now_s, world.grid.depth_K)
-    settled = settle(world, view.background, found, view.loose, view.now_s)
+    settled = settle(world, view.background, found, pool_of(view.loose), view.now_s)
     if settled is None or settled.log_odds < world.belief:
         return None
     return settled
@@ -99,6 +100,20 @@ def _start(world: World, place: FloatArray, proposer: Signal) -> FloatArray:
     return np.array([place[0], place[1], place[2], proposer.time_s - travel_s])
 
 
+def flattened(world: World, view: View, event: Hypothesis) -> Hypothesis:
+    """Return the plane wave that explains the picks of a local event better, or the event itself."""
+    if event.distant or sum(m.role == 0 for m in event.members) < _FLAT_SHARE * len(event.members):
+        return event
+    if not enough(world, event.members, distant=True):
+        return event
+    start = np.array([0.0, 0.0, 0.0, float(event.pool.time_N.mean())])
+    front = explain_front(world, view.background, event.key, event.members, start, view.now_s)
+    if front.outlook.time_RS.max() + 2.0 > view.now_s:
+        return event  # stations that will not see it have not had their chance to say so
+    settled = settle(world, view.background, front, pool_of(view.loose), view.now_s)
+    return settled if settled is not None and settled.log_odds > event.log_odds else event
+
+
 def raise_front(world: World, view: View, proposer: Signal) -> Hypothesis | None:
     """Return the plane wave that the proposer and loose picks make up, if it is good enough."""
     oldest_s = proposer.time_s - world.sites.aperture_km * FASTEST_S_KM
@@ -116,8 +131,8 @@ def raise_front(world: World, view: View, proposer: Signal) -> Hypothesis | None
     if not enough(world, members, distant=True):
         return None
     start = np.array([east, north, 0.0, start_s])
-    found = explain_front(world, view.background, proposer.pick_id, members, start, view.now_s)
-    settled = settle(world, view.background, found, view.loose, view.now_s)
+    found = explain_front(world, view.background, f"front {proposer.pick_id}", members, start, view.now_s)
+    settled = settle(world, view.background, found, pool_of(view.loose), view.now_s)
     if settled is None or settled.log_odds < _SURE_FRONT:
         return None
     return settled

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from rtpick.association.evidence import Forecast
 from rtpick.association.sites import Sites
 from rtpick.association.velocity import FloatArray
+from rtpick.association.vote import IntArray
 from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import NS_PER_S
 
@@ -35,19 +38,45 @@ class Signal:
         return self.time_ns, self.pick_id
 
 
+class Pool(NamedTuple):
+    """Picks as arrays, shape (N,)."""
+
+    signals: tuple[Signal, ...]
+    station_N: IntArray
+    role_N: IntArray
+    time_N: FloatArray
+    merit_N: FloatArray
+
+
+def pool_of(signals: Iterable[Signal]) -> Pool:
+    """Lay picks out as arrays."""
+    signals = tuple(signals)
+    return Pool(
+        signals,
+        np.array([s.station for s in signals], np.int64),
+        np.array([s.role for s in signals], np.int64),
+        np.array([s.time_s for s in signals]),
+        np.array([s.merit for s in signals]),
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
     """A pick as part of an event, in a role that need not be the one it is labelled with.
 
-    `slot` is role and station: an event holds one pick of each.
+    `slot` is role and station: an event holds one pick of each. `name` is all that it says.
     """
 
     signal: Signal
     role: int
     slot: tuple[int, int] = field(init=False)
+    name: tuple[str, int, int, int, int, float] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slot", (self.role, self.signal.station))
+        s = self.signal
+        object.__setattr__(self, "slot", (self.role, s.station))
+        name = (s.pick_id, s.time_ns, s.station, s.role, self.role, s.merit)
+        object.__setattr__(self, "name", name)
 
     @property
     def merit(self) -> float:
@@ -65,6 +94,8 @@ class Hypothesis:
         The pick at whose arrival the event was first supposed, and a number to tell twins apart.
     members : tuple of Member
         In canonical order.
+    pool : Pool
+        Their picks.
     source : ndarray, shape (4,)
         Geocentric latitude and longitude (rad), depth (km), origin time (s since 1970).
     covariance_44 : ndarray
@@ -81,6 +112,8 @@ class Hypothesis:
         After this time no further pick is expected.
     review_s : float
         When the event is weighed against its rivals next.
+    located : int
+        Number of picks that the location rests on.
     distant : bool
         A plane wave from far away; `source` then holds its slowness east and north (s/km), nothing,
         and its time at the network's middle.
@@ -88,6 +121,7 @@ class Hypothesis:
 
     key: str
     members: tuple[Member, ...]
+    pool: Pool
     source: FloatArray
     covariance_44: FloatArray
     depth_fixed: bool
@@ -99,6 +133,7 @@ class Hypothesis:
     log_odds: float
     end_s: float
     review_s: float
+    located: int
     distant: bool = False
 
     @property

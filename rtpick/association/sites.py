@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtpick.association.sphere import arc_km, geocentric_rad, unit_vectors
+from rtpick.association.sphere import arc_km, geocentric_rad, ray_geometry, unit_vectors
 from rtpick.association.traveltime import TravelTimes, build_travel_times
 from rtpick.association.velocity import FloatArray, VelocityModel, read_velocity_model
 from rtpick.settings.schema import AssociationSettings
@@ -110,7 +110,7 @@ def measure_extent(settings: AssociationSettings, sites: Sites, model: VelocityM
     maximum_km = min(settings.maximum_distance_km, longest_km)
     return Extent(
         margin_km=margin_km,
-        cell_km=settings.cell_km or float(np.clip(spacing_km / 2.5, aperture_km / 100, 20.0)),
+        cell_km=settings.cell_km or float(np.clip(spacing_km / 1.8, aperture_km / 100, 20.0)),
         maximum_depth_km=min(settings.maximum_depth_km or max(50.0, aperture_km / 3), model.deepest_km),
         maximum_distance_km=maximum_km,
         reach_km=min(max(5.0 * spacing_km, aperture_km / 2), 250.0, maximum_km),
@@ -123,3 +123,8 @@ def prepare_travel_times(settings: AssociationSettings, inventory: Inventory) ->
     model = read_velocity_model(settings.velocity_model)
     extent = measure_extent(settings, number_sites(inventory), model)
     return build_travel_times(model, extent.maximum_depth_km, extent.maximum_distance_km)
+
+def plane_km_of(sites: Sites) -> FloatArray:
+    """Lay the stations out in an azimuthal-equidistant plane about the middle, shape (S, 2)."""
+    rays = [ray_geometry(*sites.centre_rad, unit_3) for unit_3 in sites.places.unit_S3]
+    return np.array([(distance * east, distance * north) for distance, east, north in rays])

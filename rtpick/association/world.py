@@ -10,14 +10,16 @@ from rtpick.association.appraise import Physics
 from rtpick.association.evidence import expect_detection
 from rtpick.association.grid import Grid, build_grid
 from rtpick.association.locate import Spread, arrival_sigma_s
-from rtpick.association.sites import Extent, Sites, measure_extent, number_sites
-from rtpick.association.sphere import arc_km, ray_geometry
+from rtpick.association.memo import Memo
+from rtpick.association.sites import Extent, Sites, measure_extent, number_sites, plane_km_of
+from rtpick.association.sphere import arc_km
 from rtpick.association.traveltime import TravelTimes
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Rules
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.inventory import Inventory
 
+_MEMORIES = 20_000
 _S_FACTOR = 1.8  # how much worse S onsets are picked than P
 # What the model leaves unexplained of travel times (P, S): a share of them, up to so many seconds.
 _REGIONAL = np.array([0.01, 0.01]), np.array([2.0, 2.0])
@@ -31,7 +33,7 @@ class World:
 
     `young_s` is how long an unclaimed pick may still found an event; `slowest_s_RSS` the longest
     interval between two picks of one event, of equal (0) or different (1) phase; `plane_km_S2` where
-    stations lie east and north of the network's middle.
+    stations lie east and north of the network's middle; `memo` only saves time.
     """
 
     settings: AssociationSettings
@@ -44,6 +46,7 @@ class World:
     young_s: float
     slowest_s_RSS: FloatArray
     plane_km_S2: FloatArray
+    memo: Memo
 
     @property
     def belief(self) -> float:
@@ -63,7 +66,7 @@ def build_world(settings: AssociationSettings, inventory: Inventory, travel_time
     physics = _physics(sites, extent, travel_times, spread, area_km2)
     young_s = float(travel_times.look_up("S", extent.reach_km, 0.0)[0]) + 2.0 * settings.maximum_residual_s
     return World(settings, sites, extent, travel_times, grid, rules, physics, young_s, _slowest_s(sites, rules),
-                 plane_km(sites))  # fmt: skip
+                 plane_km_of(sites), Memo(_MEMORIES))  # fmt: skip
 
 
 def expect_spread(extent: Extent, travel_times: TravelTimes) -> Spread:
@@ -104,9 +107,3 @@ def _slowest_s(sites: Sites, rules: Rules) -> FloatArray:
     apart_SS = np.stack([arc_km(unit_S3, unit_3) for unit_3 in unit_S3])
     same_SS = apart_SS * rules.slowness_s_km_R[1] + 4.0 * rules.onset_s_R[1]
     return np.stack([same_SS, same_SS + rules.reach_km * (rules.slowness_s_km_R[1] - rules.slowness_s_km_R[0])])
-
-
-def plane_km(sites: Sites) -> FloatArray:
-    """Lay the stations out in an azimuthal-equidistant plane about the middle, shape (S, 2)."""
-    rays = [ray_geometry(*sites.centre_rad, unit_3) for unit_3 in sites.places.unit_S3]
-    return np.array([(distance * east, distance * north) for distance, east, north in rays])
