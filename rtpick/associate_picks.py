@@ -110,7 +110,9 @@ def read_picks(path: Path, arrival_column: str | None) -> list[tuple[int, Pick]]
     if "epoch" not in table and "time" not in table:
         raise PickTableError(f"{path} has neither a column time nor epoch")
     if arrival_column is not None and arrival_column not in table:
-        raise PickTableError(f"{path} has no column {arrival_column}; it has {', '.join(table)}")
+        raise PickTableError(
+            f"{path} has no column {arrival_column}; it has {', '.join(map(str, table.columns))}"
+        )
     arrivals = []
     for line, row in enumerate(table.to_dict("records"), start=2):
         try:
@@ -125,7 +127,9 @@ def read_picks(path: Path, arrival_column: str | None) -> list[tuple[int, Pick]]
 def _column(path: Path, table: pd.DataFrame, names: Sequence[str], needed: bool) -> str | None:
     found = next((name for name in names if name in table), None)
     if found is None and needed:
-        raise PickTableError(f"{path} has no column {' or '.join(names)}; it has {', '.join(table)}")
+        raise PickTableError(
+            f"{path} has no column {' or '.join(names)}; it has {', '.join(map(str, table.columns))}"
+        )
     return found
 
 

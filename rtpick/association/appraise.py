@@ -87,7 +87,9 @@ def appraise(physics: Physics, timing: Timing, merit_M: FloatArray, start: Float
              log_rate_S: FloatArray, live_S: FloatArray, now_s: float) -> Appraisal:  # fmt: skip
     """Locate picks from a start, and weigh them against chance and silence until `now_s`."""
     table, places, spread = physics.table, physics.places, physics.spread
-    source, _, ratio_M, matrix_44 = locate_source(table, places, spread, timing, start, depth_D, physics.limit_km)
+    source, _, ratio_M, matrix_44 = locate_source(
+        table, places, spread, timing, start, depth_D, physics.limit_km
+    )
     covariance_44 = np.linalg.inv(matrix_44 + physics.information_44)
     fixed = covariance_44[2, 2] > physics.unresolved_km**2
     if fixed:
@@ -103,4 +105,6 @@ def appraise(physics: Physics, timing: Timing, merit_M: FloatArray, start: Float
     gain_M = _member_gains(timing, merit_M, gain_RS, ratio_M, sigma_M)
     far = min(physics.detection.range_km_G[best] * _PATIENCE, physics.farthest_km)
     patience_s, _, _ = look_up(table, 1, far, source[2], 0.0)
-    return Appraisal(source, covariance_44, fixed, ratio_M, sigma_M, gain_M, outlook, gain_RS, odds, patience_s)
+    return Appraisal(
+        source, covariance_44, fixed, ratio_M, sigma_M, gain_M, outlook, gain_RS, odds, patience_s
+    )

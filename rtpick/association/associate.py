@@ -54,8 +54,8 @@ class AssociatorState:
     """
 
     world: World
-    history: History = History()
-    ledger: Ledger = Ledger()
+    history: History = field(default_factory=History)
+    ledger: Ledger = field(default_factory=Ledger)
     revisions: Mapping[str, tuple[int, int, Signal | None]] = field(default_factory=dict)
     settled_ns: int = _LONG_AGO_NS
     frontier_s: float = float("-inf")
@@ -67,7 +67,9 @@ class AssociatorState:
         return Publisher(self.world.settings, self.world.sites)
 
 
-def new_state(settings: AssociationSettings, inventory: Inventory, travel_times: TravelTimes) -> AssociatorState:
+def new_state(
+    settings: AssociationSettings, inventory: Inventory, travel_times: TravelTimes
+) -> AssociatorState:
     """Begin with no pick.
 
     Parameters
@@ -85,7 +87,9 @@ def new_state(settings: AssociationSettings, inventory: Inventory, travel_times:
     return AssociatorState(build_world(settings, inventory, travel_times))
 
 
-def step(state: AssociatorState, picks: Sequence[Pick], watermark_ns: int) -> tuple[AssociatorState, list[Event]]:
+def step(
+    state: AssociatorState, picks: Sequence[Pick], watermark_ns: int
+) -> tuple[AssociatorState, list[Event]]:
     """Take in picks and revisions of picks, one after the other; return what is to be published.
 
     Parameters
@@ -185,7 +189,9 @@ def _same(before: Signal | None, after: Signal | None) -> bool:
     )  # fmt: skip
 
 
-def _counted(state: AssociatorState, late: int = 0, unknown_station: int = 0, duplicate: int = 0) -> AssociatorState:
+def _counted(
+    state: AssociatorState, late: int = 0, unknown_station: int = 0, duplicate: int = 0
+) -> AssociatorState:
     counts = state.counts
     more = Counts(counts.late + late, counts.unknown_station + unknown_station, counts.duplicate + duplicate)
     return replace(state, counts=more)
@@ -196,10 +202,10 @@ def _settle(state: AssociatorState, horizon_ns: int) -> tuple[AssociatorState, l
     if horizon_ns <= state.settled_ns:
         return state, []
     history, closed = settle_until(state.world, state.history, horizon_ns)
-    ledger, events = state.ledger, []
-    if closed:
-        ledger, events = publish_final(state.publisher, ledger, closed, state.frontier_s)
+    ledger, events = publish_final(state.publisher, state.ledger, closed, state.frontier_s)
     ledger, more = publish(state.publisher, ledger, history.events, state.frontier_s)
     ledger = forget(ledger, to_s(horizon_ns) - _MEMORY_S)
     kept = {n: r for n, r in state.revisions.items() if r[1] >= horizon_ns - _GRACE_NS}
-    return replace(state, history=history, ledger=ledger, revisions=kept, settled_ns=horizon_ns), events + more
+    return replace(
+        state, history=history, ledger=ledger, revisions=kept, settled_ns=horizon_ns
+    ), events + more

@@ -125,7 +125,9 @@ def claim_gains(detection: Detection, forecast_: Forecast, best_range: int, log_
 
 
 @compiled
-def log_prior(covariance_44: FloatArray, depth_km: float, maximum_depth_km: float, log_chance: float) -> float:
+def log_prior(
+    covariance_44: FloatArray, depth_km: float, maximum_depth_km: float, log_chance: float
+) -> float:
     """Return the log of the events expected by chance within the volume that a location leaves open.
 
     `log_chance` is the log of events a second and square kilometre. Depths are taken as

@@ -44,7 +44,9 @@ class History:
         return closed + list(self.latest.open if self.latest else ())
 
 
-def rewrite(world: World, history: History, added: Sequence[Signal], removed: Collection[str] = ()) -> History:
+def rewrite(
+    world: World, history: History, added: Sequence[Signal], removed: Collection[str] = ()
+) -> History:
     """Take picks in and out, and replay from the first that changes.
 
     Parameters

@@ -93,8 +93,15 @@ def _moved(source: FloatArray, step_4: FloatArray, deepest_km: float) -> FloatAr
 
 
 @compiled
-def descend(table: Table, places: Places, spread: Spread, timing: Timing, start: FloatArray,
-            limit_km: float, free_depth: bool) -> tuple[FloatArray, float, FloatArray, FloatArray]:  # fmt: skip
+def descend(
+    table: Table,
+    places: Places,
+    spread: Spread,
+    timing: Timing,
+    start: FloatArray,
+    limit_km: float,
+    free_depth: bool,
+) -> tuple[FloatArray, float, FloatArray, FloatArray]:
     """Walk downhill from a start (latitude, longitude, depth, origin time).
 
     Returns the source, its misfit, the residuals in standard deviations and the information matrix.
@@ -130,8 +137,15 @@ def descend(table: Table, places: Places, spread: Spread, timing: Timing, start:
 
 
 @compiled
-def locate_source(table: Table, places: Places, spread: Spread, timing: Timing, start: FloatArray,
-                  depth_D: FloatArray, limit_km: float) -> tuple[FloatArray, float, FloatArray, FloatArray]:  # fmt: skip
+def locate_source(
+    table: Table,
+    places: Places,
+    spread: Spread,
+    timing: Timing,
+    start: FloatArray,
+    depth_D: FloatArray,
+    limit_km: float,
+) -> tuple[FloatArray, float, FloatArray, FloatArray]:
     """Descend from a start and, with the same epicentre, from each of other depths; the best wins."""
     best = descend(table, places, spread, timing, start, limit_km, True)
     for depth in depth_D:

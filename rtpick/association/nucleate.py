@@ -126,7 +126,10 @@ def raise_front(world: World, view: View, proposer: Signal) -> Hypothesis | None
     if count < FRONT_STATIONS:
         return None
     start_s = proposer.time_s - float(world.plane_km_S2[proposer.station] @ (east, north))
-    late_N = np.array([s.time_s - start_s for s in voters]) - world.plane_km_S2[ballot.station_N] @ (east, north)
+    late_N = np.array([s.time_s - start_s for s in voters]) - world.plane_km_S2[ballot.station_N] @ (
+        east,
+        north,
+    )
     members = _seconders(voters, late_N / 2.5)
     if not enough(world, members, distant=True):
         return None

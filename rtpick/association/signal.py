@@ -153,5 +153,7 @@ def read_signal(pick: Pick, sites: Sites) -> Signal | None:
     role = {"P": 0, "S": 1}.get(pick.phase_hint[:1].upper())
     if station is None or role is None:
         return None
-    merit = float(np.clip(3.0 * (pick.probability - 0.5), -1.0, 1.5)) if np.isfinite(pick.probability) else 0.0
+    merit = (
+        float(np.clip(3.0 * (pick.probability - 0.5), -1.0, 1.5)) if np.isfinite(pick.probability) else 0.0
+    )
     return Signal(pick.pick_id, pick.time_ns, pick.time_ns / NS_PER_S, station, role, merit)

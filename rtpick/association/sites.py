@@ -71,7 +71,10 @@ def number_sites(inventory: Inventory) -> Sites:
     unit_S3 = unit_vectors(latitude, longitude)
     elevation = np.array([item.elevation_m / 1000.0 for item in stations])
     middle = unit_S3.mean(axis=0)
-    centre = (float(np.arctan2(middle[2], np.hypot(middle[0], middle[1]))), float(np.arctan2(middle[1], middle[0])))
+    centre = (
+        float(np.arctan2(middle[2], np.hypot(middle[0], middle[1]))),
+        float(np.arctan2(middle[1], middle[0])),
+    )
     spacing_km, aperture_km = _scales_km(unit_S3)
     codes = tuple(item.station for item in stations)
     number = {code: index for index, code in enumerate(codes)}
@@ -123,6 +126,7 @@ def prepare_travel_times(settings: AssociationSettings, inventory: Inventory) ->
     model = read_velocity_model(settings.velocity_model)
     extent = measure_extent(settings, number_sites(inventory), model)
     return build_travel_times(model, extent.maximum_depth_km, extent.maximum_distance_km)
+
 
 def plane_km_of(sites: Sites) -> FloatArray:
     """Lay the stations out in an azimuthal-equidistant plane about the middle, shape (S, 2)."""

@@ -74,9 +74,10 @@ def _explain(world: World, background: Background, key: str, members: tuple[Memb
     end_s = origin_s + found.patience_s + 2.0 * world.settings.maximum_residual_s
     early_s = origin_s + 0.4 * found.patience_s
     return Hypothesis(
-        key, members, pool, found.source, found.covariance_44, found.depth_fixed, found.ratio_M, found.sigma_M,
-        found.gain_M, found.outlook, found.gain_RS, found.log_odds, end_s, early_s if early_s > now_s else end_s,
-        len(members),
+        key=key, members=members, pool=pool, source=found.source, covariance_44=found.covariance_44,
+        depth_fixed=found.depth_fixed, ratio_M=found.ratio_M, sigma_M=found.sigma_M, gain_M=found.gain_M,
+        outlook=found.outlook, gain_RS=found.gain_RS, log_odds=found.log_odds, end_s=end_s,
+        review_s=early_s if early_s > now_s else end_s, located=len(members),
     )  # fmt: skip
 
 
@@ -96,12 +97,16 @@ def explain_front(world: World, background: Background, key: str, members: tuple
     found.source[3] += zero_s
     time_S = found.time_S + zero_s
     nothing_S = np.zeros(len(time_S))
-    outlook = Forecast(np.stack([time_S, time_S]), np.stack([found.sigma_S, found.sigma_S]), nothing_S, nothing_S)
+    outlook = Forecast(
+        np.stack([time_S, time_S]), np.stack([found.sigma_S, found.sigma_S]), nothing_S, nothing_S
+    )
     gain_RS = np.stack([found.gain_S, found.gain_S])
     end_s = float(time_S.max()) + 10.0
     return Hypothesis(
-        key, members, pool, found.source, found.covariance_44, True, found.ratio_M,
-        np.full(len(members), found.sigma_s), found.gain_M, outlook, gain_RS, found.log_odds, end_s, end_s, len(members), True,
+        key=key, members=members, pool=pool, source=found.source, covariance_44=found.covariance_44,
+        depth_fixed=True, ratio_M=found.ratio_M, sigma_M=np.full(len(members), found.sigma_s),
+        gain_M=found.gain_M, outlook=outlook, gain_RS=gain_RS, log_odds=found.log_odds, end_s=end_s,
+        review_s=end_s, located=len(members), distant=True,
     )  # fmt: skip
 
 

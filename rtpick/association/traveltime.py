@@ -77,13 +77,20 @@ class TravelTimes:
         """Farthest distance of the table."""
         return float(self.table.distance_step_km * (self.table.time_RZX.shape[2] - 1))
 
-    def look_up(self, phase: str, distance_km: FloatArray | float, depth_km: FloatArray | float,
-                elevation_km: FloatArray | float = 0.0) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
+    def look_up(
+        self,
+        phase: str,
+        distance_km: FloatArray | float,
+        depth_km: FloatArray | float,
+        elevation_km: FloatArray | float = 0.0,
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return times (s) and their slopes along distance and depth (s/km), broadcast together.
 
         Outside the table its edge is taken. Elevation is corrected along the arriving ray.
         """
-        arrays = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (distance_km, depth_km, elevation_km)))
+        arrays = np.broadcast_arrays(
+            *(np.asarray(x, np.float64) for x in (distance_km, depth_km, elevation_km))
+        )
         flat = [np.ascontiguousarray(x).ravel() for x in arrays]
         out = np.empty((flat[0].size, 3))
         _look_up_all(self.table, "PS".index(phase), flat[0], flat[1], flat[2], out)
@@ -91,7 +98,9 @@ class TravelTimes:
         return out[:, 0].reshape(shape), out[:, 1].reshape(shape), out[:, 2].reshape(shape)
 
 
-def build_travel_times(model: VelocityModel, maximum_depth_km: float, maximum_distance_km: float) -> TravelTimes:
+def build_travel_times(
+    model: VelocityModel, maximum_depth_km: float, maximum_distance_km: float
+) -> TravelTimes:
     """Trace a velocity model into a table.
 
     Parameters

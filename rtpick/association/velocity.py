@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rtpick.vocabulary.errors import VelocityModelError
 
-FloatArray = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.floating[Any]]  # float64 throughout; numpy's own stubs promise less
 
 # Depth (km), vp and vs (km/s) of iasp91 down to 760 km: what regional first arrivals see.
 IASP91 = (

@@ -65,8 +65,10 @@ def build_world(settings: AssociationSettings, inventory: Inventory, travel_time
     area_km2 = len(grid.latitude_C) * extent.cell_km**2
     physics = _physics(sites, extent, travel_times, spread, area_km2)
     young_s = float(travel_times.look_up("S", extent.reach_km, 0.0)[0]) + 2.0 * settings.maximum_residual_s
-    return World(settings, sites, extent, travel_times, grid, rules, physics, young_s, _slowest_s(sites, rules),
-                 plane_km_of(sites), Memo(_MEMORIES))  # fmt: skip
+    return World(
+        settings, sites, extent, travel_times, grid, rules, physics, young_s, _slowest_s(sites, rules),
+        plane_km_of(sites), Memo(_MEMORIES),
+    )  # fmt: skip
 
 
 def expect_spread(extent: Extent, travel_times: TravelTimes) -> Spread:
@@ -106,4 +108,6 @@ def _slowest_s(sites: Sites, rules: Rules) -> FloatArray:
     unit_S3 = sites.places.unit_S3
     apart_SS = np.stack([arc_km(unit_S3, unit_3) for unit_3 in unit_S3])
     same_SS = apart_SS * rules.slowness_s_km_R[1] + 4.0 * rules.onset_s_R[1]
-    return np.stack([same_SS, same_SS + rules.reach_km * (rules.slowness_s_km_R[1] - rules.slowness_s_km_R[0])])
+    return np.stack(
+        [same_SS, same_SS + rules.reach_km * (rules.slowness_s_km_R[1] - rules.slowness_s_km_R[0])]
+    )

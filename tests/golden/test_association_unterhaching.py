@@ -118,7 +118,9 @@ def test_second_event_is_a_repeat_of_the_first(published: list[Event]) -> None:
 
 
 def test_no_event_is_withdrawn_or_told_twice(published: list[Event]) -> None:
-    by_name = itertools.groupby(sorted(published, key=lambda e: (e.event_id, e.revision)), lambda e: e.event_id)
+    by_name = itertools.groupby(
+        sorted(published, key=lambda e: (e.event_id, e.revision)), lambda e: e.event_id
+    )
     for _, revisions in by_name:
         told = list(revisions)
         assert [e.revision for e in told] == list(range(len(told)))

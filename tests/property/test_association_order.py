@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def make_pick(name: str, station: StationId, phase: str, time_ns: int, probabili
 
 def make_network(rng: np.random.Generator) -> Inventory:
     codes = [StationId("XX", f"A{n:02d}") for n in range(14)]
-    places = rng.uniform(-0.4, 0.4, (14, 2)) + (45.0, 7.0)
+    places = rng.uniform(-0.4, 0.4, (14, 2)) + np.array([45.0, 7.0])
     return Inventory({c: Station(c, float(a), float(o)) for c, (a, o) in zip(codes, places, strict=True)})
 
 
@@ -54,7 +55,9 @@ def make_picks(inventory: Inventory, times: TravelTimes, rng: np.random.Generato
                     continue
                 time_s = origin_s + times.look_up(phase, distance_km, depth_km)[0] + rng.normal(0, sigma_s)
                 name = f"e{event}{phase}{number:02d}"
-                picks.append(make_pick(name, stations[number].station, phase, START_NS + to_ns(float(time_s)), 0.8))
+                picks.append(
+                    make_pick(name, stations[number].station, phase, START_NS + to_ns(float(time_s)), 0.8)
+                )
     for stray in range(40):
         station = stations[rng.integers(len(stations))].station
         time_ns = START_NS + to_ns(rng.uniform(0, 200))
@@ -82,7 +85,6 @@ def run(state: AssociatorState, portions: Sequence[Sequence[Pick]]) -> list[Even
     return out + finish(state)[1]
 
 
-
 @pytest.fixture(scope="module")
 def case() -> Case:
     return Case()
@@ -101,7 +103,7 @@ def test_the_case_holds_four_events(case: Case) -> None:
         assert max(owners.values()) >= 0.85 * len(event.arrivals)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(data=st.data())
 def test_any_order_within_the_budget_gives_the_same_final_events(case: Case, data: st.DataObject) -> None:
     delays = data.draw(st.lists(st.floats(0, 30), min_size=len(case.picks), max_size=len(case.picks)))
@@ -110,11 +112,11 @@ def test_any_order_within_the_budget_gives_the_same_final_events(case: Case, dat
     assert sorted_content(published) == sorted_content(case.published)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(cuts=st.sets(st.integers(1, 150), max_size=20))
 def test_any_partition_gives_the_same_publications(case: Case, cuts: set[int]) -> None:
     edges = [0, *sorted(c for c in cuts if c < len(case.picks)), len(case.picks)]
-    portions = [case.picks[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    portions = [case.picks[a:b] for a, b in pairwise(edges)]
     assert repr(run(case.start, portions)) == repr(case.published)
 
 
@@ -160,11 +162,11 @@ def test_withdrawn_picks_leave_no_trace(case: Case, seed: int) -> None:
     assert sorted_content(run(case.start, portions)) == sorted_content(case.published)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(cut=st.integers(5, 140))
 def test_a_restart_publishes_nothing_twice_and_keeps_the_names(case: Case, cut: int) -> None:
     cut = min(cut, len(case.picks))
-    state, before = step(case.start, case.picks[:cut], LONG_AGO_NS)
+    _, before = step(case.start, case.picks[:cut], LONG_AGO_NS)
     restored = restore(SETTINGS, case.inventory, case.times, case.picks[:cut], before)
     repeated, events = step(restored, case.picks[:cut], LONG_AGO_NS)
     assert events == []

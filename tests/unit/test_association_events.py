@@ -106,7 +106,7 @@ def test_an_event_is_found_with_all_its_picks(scene: Scene) -> None:
 
 def test_the_first_publication_waits_for_few_picks(scene: Scene) -> None:
     picks = in_order(scene.event("a", HERE))
-    state, events = step(scene.start, picks[:6], LONG_AGO_NS)
+    _, events = step(scene.start, picks[:6], LONG_AGO_NS)
     assert [e.status for e in events][:1] == [EventStatus.NEW]
     assert step(scene.start, picks[:4], LONG_AGO_NS)[1] == []
 
@@ -137,7 +137,9 @@ def test_stray_picks_make_no_event(scene: Scene) -> None:
 
 def test_five_picks_are_an_event_only_where_live_neighbours_saw_it(scene: Scene) -> None:
     """Silence of stations that are known to be alive speaks against an event."""
-    sparse = [p for p in scene.event("a", (*HERE[:3], 900.0), "P") if int(p.pick_id[-2:]) in {0, 4, 12, 20, 24}]
+    sparse = [
+        p for p in scene.event("a", (*HERE[:3], 900.0), "P") if int(p.pick_id[-2:]) in {0, 4, 12, 20, 24}
+    ]
     nobody_heard = run(scene.start, in_order(sparse))
     alive = [scene.pick(f"n-{n}-{k}", n, "P", 37.0 * n + k * 13.7) for n in range(25) for k in range(2)]
     everybody_alive = run(scene.start, in_order([p for p in alive if p.time_ns < sparse[0].time_ns] + sparse))
@@ -164,7 +166,10 @@ def test_a_pick_with_the_other_phase_name_is_still_used(scene: Scene) -> None:
 
 
 def test_an_outlier_is_left_out(scene: Scene) -> None:
-    picks = [replace(p, time_ns=p.time_ns + to_ns(2.5)) if p.pick_id == "a-P07" else p for p in scene.event("a", HERE)]
+    picks = [
+        replace(p, time_ns=p.time_ns + to_ns(2.5)) if p.pick_id == "a-P07" else p
+        for p in scene.event("a", HERE)
+    ]
     (event,) = final(run(scene.start, in_order(picks)))
     assert event.pick_ids == {p.pick_id for p in picks} - {"a-P07"}
 
@@ -236,7 +241,9 @@ def test_the_watermark_makes_events_final(scene: Scene) -> None:
 def test_what_comes_too_late_or_from_nowhere_is_counted(scene: Scene) -> None:
     picks = in_order(scene.event("a", HERE))
     state, _ = step(scene.start, picks[1:], START_NS + to_ns(500.0))
-    nowhere = replace(picks[0], pick_id="x", channel=ChannelId("YY", "B", "", "HHZ"), time_ns=START_NS + to_ns(900))
+    nowhere = replace(
+        picks[0], pick_id="x", channel=ChannelId("YY", "B", "", "HHZ"), time_ns=START_NS + to_ns(900)
+    )
     state, _ = step(state, [picks[0], nowhere], START_NS + to_ns(500.0))
     assert (state.counts.late, state.counts.unknown_station) == (1, 1)
 

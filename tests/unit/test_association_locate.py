@@ -7,7 +7,14 @@ import pytest
 
 from rtpick.association.locate import Spread, Timing, descend, locate_source
 from rtpick.association.sites import Places
-from rtpick.association.sphere import arc_km, azimuthal_gap_deg, geocentric_rad, geographic_deg, offset_rad, unit_vectors
+from rtpick.association.sphere import (
+    arc_km,
+    azimuthal_gap_deg,
+    geocentric_rad,
+    geographic_deg,
+    offset_rad,
+    unit_vectors,
+)
 from rtpick.association.traveltime import TravelTimes, build_travel_times
 from rtpick.association.velocity import FloatArray, iasp91
 
@@ -46,7 +53,9 @@ def off_km(a: FloatArray, b: FloatArray) -> float:
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0, 8.0), (30.0, -25.0, 25.0), (-70.0, 40.0, 12.0)])
-def test_exact_arrivals_give_the_exact_source(times: TravelTimes, places: Places, place: tuple[float, ...]) -> None:
+def test_exact_arrivals_give_the_exact_source(
+    times: TravelTimes, places: Places, place: tuple[float, ...]
+) -> None:
     truth = source_at(*place)
     timing = arrivals(times, places, truth)
     found, _, ratio_M, _ = locate_source(
@@ -97,7 +106,9 @@ def test_a_fixed_depth_stays(times: TravelTimes, places: Places) -> None:
 def test_depth_stays_within_the_table(times: TravelTimes, places: Places) -> None:
     timing = arrivals(times, places, source_at(0.0, 0.0, 0.0))
     early = Timing(timing.station_M, timing.role_M, timing.time_M - 0.3 * (timing.role_M == 1))
-    found, _, _, _ = locate_source(times.table, places, SPREAD, early, source_at(1.0, 0.0, 5.0), NO_DEPTHS, 20.0)
+    found, _, _, _ = locate_source(
+        times.table, places, SPREAD, early, source_at(1.0, 0.0, 5.0), NO_DEPTHS, 20.0
+    )
     assert 0.0 <= found[2] <= times.maximum_depth_km
 
 

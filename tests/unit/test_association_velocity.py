@@ -68,7 +68,9 @@ def test_agrees_with_taup(times: TravelTimes, depth_km: float) -> None:
     for distance_km in (1.0, 20.0, 75.0, 150.0, 220.0, 300.0):
         for phase, names in (("P", ["p", "P", "Pn", "Pg"]), ("S", ["s", "S", "Sn", "Sg"])):
             expected_s = taup.get_travel_times(depth_km, distance_km / DEG_KM, names)[0].time
-            assert float(times.look_up(phase, distance_km, depth_km)[0]) == pytest.approx(expected_s, abs=0.02)
+            assert float(times.look_up(phase, distance_km, depth_km)[0]) == pytest.approx(
+                expected_s, abs=0.02
+            )
 
 
 def test_a_straight_ray_in_a_uniform_earth() -> None:

@@ -1,0 +1,148 @@
+"""The parts that beliefs are made of: background, evidence, grid, votes, fronts, memory."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import numpy as np
+import pytest
+
+from rtpick.association.background import BLOCK_S, BLOCKS, count_stray, hear, quiet_background, roll
+from rtpick.association.evidence import expect_detection, log_fit
+from rtpick.association.front import appraise_front, vote_front
+from rtpick.association.grid import build_grid, layer_edges
+from rtpick.association.locate import Spread, Timing, arrival_sigma_s
+from rtpick.association.memo import Memo
+from rtpick.association.sites import measure_extent, number_sites, plane_km_of, prepare_travel_times
+from rtpick.association.vote import Ballot, Rules, best_cells, count_votes, zoom
+from rtpick.settings.schema import AssociationSettings
+from rtpick.vocabulary.codes import StationId
+from rtpick.vocabulary.inventory import Inventory, Station
+
+PLACES = [(45.0 + 0.2 * (n // 4), 7.0 + 0.28 * (n % 4)) for n in range(16)]
+INVENTORY = Inventory(
+    {StationId("XX", f"C{n:02d}"): Station(StationId("XX", f"C{n:02d}"), *PLACES[n]) for n in range(16)}
+)
+SETTINGS = AssociationSettings()
+
+
+@pytest.mark.parametrize("name", ["velocity", "sphere", "grid", "memo"])
+def test_examples_hold(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(f"rtpick.association.{name}")).failed == 0
+
+
+def test_a_station_that_strays_often_is_believed_less() -> None:
+    background = quiet_background(3, 1000.0)
+    background = roll(count_stray(background, [1] * 40))
+    assert background.log_rate_S[1] > background.log_rate_S[0] + 1.0
+    assert background.log_rate_S[0] < quiet_background(3, 1000.0).log_rate_S[0]
+
+
+def test_a_station_is_alive_for_as_long_as_memory_lasts() -> None:
+    background = hear(quiet_background(2, 0.0), 1)
+    assert background.live_S.tolist() == [0.0, 1.0]
+    for _ in range(BLOCKS):
+        background = roll(background)
+        assert background.live_S.tolist() == [0.0, 1.0]
+    assert roll(background).live_S.tolist() == [0.0, 0.0]
+
+
+def test_belief_depends_on_memory_alone() -> None:
+    early, late = quiet_background(2, 0.0), quiet_background(2, BLOCK_S)
+    early = roll(count_stray(early, [0] * 30))
+    for _ in range(BLOCKS):
+        early, late = roll(early), roll(late)
+    assert early.belief == late.belief
+
+
+def test_detection_falls_with_distance_and_grows_with_range() -> None:
+    detection = expect_detection(5.0, 500.0)
+    assert np.all(np.diff(detection.log_seen_RBG, axis=1) <= 0)
+    assert np.all(np.diff(detection.log_seen_RBG, axis=2) >= 0)
+    both = np.exp(detection.log_seen_RBG) + np.exp(detection.log_missed_RBG)
+    np.testing.assert_allclose(both, 1.0, atol=1e-8)
+
+
+def test_the_density_of_residuals_integrates_to_one() -> None:
+    residuals = np.linspace(-60, 60, 200_001)
+    density = np.exp([log_fit(float(r), 0.3) for r in residuals])
+    assert float(np.trapezoid(density, residuals)) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_path_error_saturates() -> None:
+    spread = Spread(np.array([0.1, 0.2]), np.array([0.1, 0.1]), np.array([0.6, 0.6]))
+    sigmas = [arrival_sigma_s(spread, 0, t) for t in (0.0, 1.0, 10.0, 1000.0)]
+    assert sigmas == sorted(sigmas)
+    assert sigmas[0] == pytest.approx(0.1)
+    assert sigmas[-1] < 0.65
+
+
+@pytest.mark.parametrize(("first_km", "deepest_km"), [(5.0, 700.0), (20.0, 50.0), (60.0, 50.0), (0.3, 8.0)])
+def test_layers_cover_the_depths(first_km: float, deepest_km: float) -> None:
+    edges = layer_edges(first_km, deepest_km)
+    assert (edges[0], edges[-1]) == (0.0, deepest_km)
+    assert np.all(np.diff(edges) > 0)
+
+
+def test_a_vote_finds_the_source_among_strays() -> None:
+    times = prepare_travel_times(SETTINGS, INVENTORY)
+    sites = number_sites(INVENTORY)
+    extent = measure_extent(SETTINGS, sites, times.model)
+    grid = build_grid(sites, extent, times)
+    source_km = np.array([12.0, -7.0])
+    distance = np.linalg.norm(plane_km_of(sites) - source_km, axis=1)
+    near = np.argsort(distance)[:6]
+    time = times.look_up("P", distance[near], 9.0)[0]
+    strays = np.array([1, 4, 9]), np.array([-3.0, -6.0, -1.5])
+    station, late = np.concatenate([strays[0], near]), np.concatenate([strays[1], time - time[-1]])
+    ballot = Ballot(station, np.zeros(9, np.int64), late, np.ones(9))
+    rules = Rules(np.array([0.15, 0.25]), 1 / np.array([5.8, 3.36]), extent.reach_km, 40.0, 5)
+    cell, layer = best_cells(grid, count_votes(grid, ballot, rules), 1)[0]
+    place, late_N = zoom(times.table, sites.places, ballot, rules, grid, int(cell), int(layer))
+    east = (place[1] - sites.centre_rad[1]) * np.cos(place[0]) * 6371.0
+    north = (place[0] - sites.centre_rad[0]) * 6371.0
+    assert np.hypot(east - source_km[0], north - source_km[1]) < extent.cell_km
+    assert np.all(np.abs(late_N[3:]) < 1.0)
+
+
+def test_too_few_votes_count_as_none() -> None:
+    times = prepare_travel_times(SETTINGS, INVENTORY)
+    sites = number_sites(INVENTORY)
+    extent = measure_extent(SETTINGS, sites, times.model)
+    grid = build_grid(sites, extent, times)
+    ballot = Ballot(np.array([0, 5]), np.array([0, 0]), np.array([-0.5, 0.0]), np.ones(2))
+    rules = Rules(np.array([0.15, 0.25]), 1 / np.array([5.8, 3.36]), extent.reach_km, 40.0, 5)
+    total = count_votes(grid, ballot, rules)
+    assert not total.any()
+    assert best_cells(grid, total, 2).tolist() == [[-1, -1], [-1, -1]]
+
+
+def test_a_front_is_recognised_by_its_slowness() -> None:
+    plane, nobody = plane_km_of(number_sites(INVENTORY)), np.zeros(16)
+    late = plane @ (0.06, -0.02)
+    order = np.argsort(late)
+    ballot = Ballot(order, np.zeros(16, np.int64), late[order] - late.max(), np.ones(16))
+    count, east, north = vote_front(plane, ballot)
+    assert count == 16
+    start = np.array([east, north, 0.0, -late.max()])
+    timing = Timing(ballot.station_N, ballot.role_N, ballot.time_N)
+    found = appraise_front(plane, timing, np.zeros(16), start, nobody - 6.0, nobody, 100.0)
+    np.testing.assert_allclose(found.source, [0.06, -0.02, 0.0, -late.max()], atol=2e-3)
+    assert found.log_odds > 20.0
+
+
+def test_a_wave_as_slow_as_a_local_one_is_no_front() -> None:
+    plane, nobody = plane_km_of(number_sites(INVENTORY)), np.zeros(16)
+    timing = Timing(np.arange(16), np.zeros(16, np.int64), plane @ (0.15, 0.0))
+    found = appraise_front(plane, timing, np.zeros(16), np.zeros(4), nobody - 6.0, nobody, 100.0)
+    assert found.log_odds < 0.0
+
+
+def test_memory_is_bounded_and_forgets_the_oldest() -> None:
+    memo, made = Memo(10), []
+    for n in range(100):
+        memo.recall(n, lambda n=n: made.append(n))  # type: ignore[misc]
+    memo.recall(99, lambda: made.append(-1))
+    memo.recall(0, lambda: made.append(-2))
+    assert made[100:] == [-2]
