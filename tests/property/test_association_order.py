@@ -145,13 +145,13 @@ def test_preliminary_picks_leave_no_trace(case: Case, chosen: set[int], shift_s:
     assert sorted_content(run(case.start, portions)) == sorted_content(case.published)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_withdrawn_picks_leave_no_trace(case: Case, seed: int) -> None:
     rng = np.random.default_rng(seed)
     stations = sorted(case.inventory.stations)
     portions = [[p] for p in case.picks]
-    for number in range(12):
+    for number in range(6):
         at = int(rng.integers(len(case.picks)))
         time_ns = case.picks[at].time_ns + int(rng.integers(NS_PER_S))
         ghost = make_pick(f"w{number}", stations[rng.integers(len(stations))], "P", time_ns, 0.9)
