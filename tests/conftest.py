@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Where everything that tests need was installed (RTPICK_NO_SKIPS), a skip is a failure."""
+    report = yield
+    forbidden = os.environ.get("RTPICK_NO_SKIPS") and "gpu" not in item.keywords
+    if forbidden and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+    return report
