@@ -78,7 +78,7 @@ def pick_windows(network: Network, windows: list[Window], threshold: float) -> p
     wave_BCT = torch.from_numpy(np.stack([window.crop.samples_CT for window in windows]))
     order = ["ENZ".index(component) for component in network.component_order]
     with torch.inference_mode():
-        parts = [network(part_BCT[:, order]) for part_BCT in wave_BCT.split(64)]
+        parts = [network(part_BCT[:, order]) for part_BCT in torch.split(wave_BCT, 64)]
     prob_BPT = torch.cat(parts).numpy()
     rows = []
     for window, prob_PT in zip(windows, prob_BPT, strict=True):

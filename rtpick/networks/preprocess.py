@@ -101,7 +101,8 @@ def _scale(centred_BCT: Tensor, n_valid_BC1: Tensor, normalisation: Normalisatio
         return centred_BCT.abs().amax(dim=dims, keepdim=True)
     n_valid = n_valid_BC1 if normalisation.per_component else n_valid_BC1.sum(dim=1, keepdim=True)
     freedom = (n_valid - normalisation.ddof).clamp(min=1.0)
-    return torch.linalg.vector_norm(centred_BCT, dim=dims, keepdim=True) / freedom.sqrt()
+    norm: Tensor = torch.linalg.vector_norm(centred_BCT, dim=dims, keepdim=True)
+    return norm / freedom.sqrt()
 
 
 def _raise_sparse(centred_BCT: Tensor, scale_B_1: Tensor) -> Tensor:
