@@ -177,7 +177,7 @@ def _join_overlap(first: Piece, second: Piece) -> Piece | None:
 
 
 def _by_spectrum(piece: Piece, sampling_rate_hz: float) -> Float64Array:
-    """Weigh the spectrum with a Hann window, read it off at the frequencies of the new length, and go back."""
+    """Weigh the spectrum with a Hann window, read it off at the new length's frequencies, and go back."""
     length = len(piece.samples_T)
     count = max(int(length / (piece.sampling_rate_hz / sampling_rate_hz)), 1)
     weight = np.fft.ifftshift(signal.get_window("hann", length))[: length // 2 + 1]
@@ -195,7 +195,9 @@ def _align(piece: Piece, sampling_rate_hz: float) -> Piece:
     return replace(piece, start_ns=to_ns(on_grid_s))
 
 
-def _lay_out(group: list[tuple[Piece, Piece]], component_order: str, sampling_rate_hz: float) -> Segment:
+def _lay_out(
+    group: list[tuple[Piece, Piece]], component_order: str, sampling_rate_hz: float
+) -> Segment:
     """Write the pieces into rows by channel and start; the segment is off the grid by their mean."""
     start_ns = min(aligned.start_ns for aligned, _ in group)
     last_ns = max(aligned.last_ns for aligned, _ in group)

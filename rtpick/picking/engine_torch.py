@@ -98,7 +98,7 @@ class _Mixed(nn.Module):
 
 
 def choose_precision(asked: str, on_gpu: bool) -> str:
-    """Settle ``auto``: half precision on a GPU, where it is made for it; float32 on a CPU."""
+    """Settle ``auto``: half precision on a GPU, which is made for it; float32 on a CPU."""
     if asked != "auto":
         return asked
     return "float16" if on_gpu else "float32"

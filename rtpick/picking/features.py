@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from rtpick.picking.stitch import BoolArray
 from rtpick.vocabulary.inventory import Channel
 from rtpick.vocabulary.waveform import Float32Array
+
+Float64Array = npt.NDArray[np.float64]
 
 NOISE_S = 2.0
 SIGNAL_S = 2.0
@@ -87,53 +91,44 @@ def measure_onset(
     """
     noise = slice(max(onset - round(NOISE_S * sampling_rate_hz), 0), onset)
     signal = slice(onset, onset + round(SIGNAL_S * sampling_rate_hz))
-    centred_CT = _centre(samples_CT, noise)
-    peak_C = _peaks(centred_CT[:, onset : onset + max(amplitude_samples, 1)])
-    row = _reported_row(peak_C, phase, component_order)
-    factor_C, unit = _to_velocity(peak_C, channels)
+    valid_CT = np.isfinite(samples_CT)
+    centred_CT = _centre(samples_CT, valid_CT, noise)
+    behind = slice(onset, onset + max(amplitude_samples, 1))
+    present_C = valid_CT[:, behind].any(axis=1)
+    peak_C = np.where(present_C, np.abs(centred_CT[:, behind]).max(axis=1, initial=0.0), np.nan)
     rows = _rows_of_phase(peak_C, phase, component_order)
-    snr = _rms(centred_CT[rows, signal]) / _rms(centred_CT[rows, noise])
-    return Features(_largest(peak_C * factor_C), unit, snr, row)
+    row = max(rows, key=lambda row: float(peak_C[row])) if rows else component_order.index(VERTICAL)
+    factor_C, unit = _to_velocity(peak_C, channels)
+    amplitude = float(np.nanmax(peak_C * factor_C)) if rows else float("nan")
+    snr = _rms(centred_CT, valid_CT, rows, signal) / _rms(centred_CT, valid_CT, rows, noise)
+    return Features(amplitude, unit, snr, row)
 
 
-def _centre(samples_CT: Float32Array, noise: slice) -> np.ndarray:
-    return np.stack([row_T - _reference(row_T, noise) for row_T in samples_CT.astype(np.float64)])
+def _centre(samples_CT: Float32Array, valid_CT: BoolArray, noise: slice) -> Float64Array:
+    """Remove the mean before the onset; what is missing becomes zero."""
+    filled_CT = np.where(valid_CT, samples_CT, 0.0).astype(np.float64)
+    count_C = valid_CT[:, noise].sum(axis=1)
+    all_C = np.maximum(valid_CT.sum(axis=1), 1)
+    before_C = filled_CT[:, noise].sum(axis=1) / np.maximum(count_C, 1)
+    mean_C = np.where(count_C > 0, before_C, filled_CT.sum(axis=1) / all_C)
+    return np.where(valid_CT, filled_CT - mean_C[:, None], 0.0)
 
 
-def _reference(row_T: np.ndarray, noise: slice) -> float:
-    before, everything = (part[np.isfinite(part)] for part in (row_T[noise], row_T))
-    reference = before if len(before) else everything
-    return float(reference.mean()) if len(reference) else 0.0
+def _rms(centred_CT: Float64Array, valid_CT: BoolArray, rows: list[int], span: slice) -> float:
+    energy, count = np.square(centred_CT[rows, span]).sum(), valid_CT[rows, span].sum()
+    return float(np.sqrt(energy / count)) if energy > 0 else float("nan")
 
 
-def _peaks(centred_CT: np.ndarray) -> np.ndarray:
-    return np.array([_largest(np.abs(row_T)) for row_T in centred_CT])
-
-
-def _largest(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.max()) if len(known) else float("nan")
-
-
-def _rms(samples_CT: np.ndarray) -> float:
-    known = samples_CT[np.isfinite(samples_CT)]
-    rms = float(np.sqrt(np.mean(known**2))) if len(known) else 0.0
-    return rms if rms > 0 else float("nan")
-
-
-def _rows_of_phase(peak_C: np.ndarray, phase: str, component_order: str) -> list[int]:
+def _rows_of_phase(peak_C: Float64Array, phase: str, component_order: str) -> list[int]:
     """Rows with samples that carry the phase best: the vertical for P, the horizontals for S."""
     present = [row for row in range(len(peak_C)) if np.isfinite(peak_C[row])]
     wanted = [row for row in present if (component_order[row] == VERTICAL) == (phase == "P")]
     return wanted or present
 
 
-def _reported_row(peak_C: np.ndarray, phase: str, component_order: str) -> int:
-    rows = _rows_of_phase(peak_C, phase, component_order)
-    return max(rows, key=lambda row: float(peak_C[row])) if rows else component_order.index(VERTICAL)
-
-
-def _to_velocity(peak_C: np.ndarray, channels: Sequence[Channel | None]) -> tuple[np.ndarray, str]:
+def _to_velocity(
+    peak_C: Float64Array, channels: Sequence[Channel | None]
+) -> tuple[Float64Array, str]:
     """Factors from counts to m/s, or ones."""
     factor_C = np.ones(len(peak_C))
     for row in np.flatnonzero(np.isfinite(peak_C)).tolist():

@@ -119,7 +119,7 @@ class Headway:
                 lives.setdefault(name.station_id, []).extend(lanes[name].lives)
             elif name not in lanes and watermark_ns > newest_ns:
                 first = self._grid.index(buffer.needed_from_ns(name))
-                lives.setdefault(name.station_id, []).append(Life(first, first))
+                lives.setdefault(name.station_id, []).append(Life(first, first, first))
         for name in sorted(silent):
             if all(other in silent for other in lanes if other.station_id == name.station_id):
                 lives.setdefault(name.station_id, []).extend(lanes[name].lives)

@@ -19,7 +19,8 @@ from rtpick.picking.stitch import (
     empty_curve,
     stack_window,
 )
-from rtpick.picking.trigger import keep_best, local_maxima, peak_sigma
+from rtpick.picking.trigger import FWHM_PER_SIGMA, keep_best, local_maxima, peak_sigma
+from rtpick.vocabulary.pick import PickStatus
 from rtpick.vocabulary.waveform import Float32Array
 
 
@@ -53,6 +54,15 @@ class LaneRule:
         return self.life.reach if self.minimum_rise > 0 else 0
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """A change of a pick of the phase in `row`; `sigma` is the width of its peak in samples."""
+
+    row: int
+    change: Change
+    sigma: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lane:
     """What is remembered of an instrument; `coverages` holds (window start, coverage), newest last."""
@@ -66,7 +76,7 @@ class Lane:
     @property
     def busy(self) -> bool:
         """Whether a pick or a peak is waiting for its end."""
-        return any(life.tracks or life.hot_index >= life.closed_index for life in self.lives)
+        return any(life.tracks or life.hot_to >= life.closed_index for life in self.lives)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,14 +92,14 @@ class LaneWindow:
 
 def new_lane(first_index: int, rule: LaneRule) -> Lane:
     """Begin an instrument; picks before `first_index` are somebody else's."""
-    life = Life(closed_index=first_index, hot_index=first_index - 1)
+    life = Life(closed_index=first_index, hot_from=first_index, hot_to=first_index - 1)
     curve_start = first_index - rule.surroundings
     phase_count = len(rule.thresholds)
     curve = empty_curve(curve_start, phase_count, rule.stacking)
     return Lane(curve, (life,) * phase_count, final_index=curve_start, end_index=curve_start)
 
 
-def step_lane(lane: Lane, window: LaneWindow, rule: LaneRule) -> tuple[Lane, list[tuple[int, Change]]]:
+def step_lane(lane: Lane, window: LaneWindow, rule: LaneRule) -> tuple[Lane, list[News]]:
     """Stack one window and follow the picks.
 
     Parameters
@@ -104,28 +114,28 @@ def step_lane(lane: Lane, window: LaneWindow, rule: LaneRule) -> tuple[Lane, lis
     Returns
     -------
     Lane
-    list of (int, Change)
-        Row of the phase, and what changed.
+    list of News
+        What downstream must hear of.
 
     Notes
     -----
     Windows that were skipped (too little data) are passed over; what only they could have changed becomes
     final.
     """
-    lane, changes = finish_before(lane, window.start_index + rule.blinding[0], rule)
-    end_index = window.start_index + rule.window
-    lane = replace(
-        lane,
-        curve=_stack(lane, window, rule),
-        lives=tuple(_warm(life, row, window, rule) for row, life in enumerate(lane.lives)),
-        end_index=end_index,
-        coverages=_remember(lane.coverages, window, rule),
+    lane, news = finish_before(lane, window.start_index + rule.blinding[0], rule)
+    stacked = Lane(
+        _stack(lane, window, rule),
+        tuple(_warm(life, row, window, rule) for row, life in enumerate(lane.lives)),
+        lane.final_index,
+        window.start_index + rule.window,
+        _remember(lane.coverages, window, rule),
     )
-    lane, news = _live(lane, max(window.start_index + rule.stride + rule.blinding[0], lane.final_index), rule)
-    return lane, changes + news
+    final_index = max(window.start_index + rule.stride + rule.blinding[0], lane.final_index)
+    stacked, more = _live(stacked, final_index, rule)
+    return stacked, news + more
 
 
-def finish_before(lane: Lane, final_index: int, rule: LaneRule) -> tuple[Lane, list[tuple[int, Change]]]:
+def finish_before(lane: Lane, final_index: int, rule: LaneRule) -> tuple[Lane, list[News]]:
     """Make final what no window to come can change.
 
     Parameters
@@ -139,12 +149,10 @@ def finish_before(lane: Lane, final_index: int, rule: LaneRule) -> tuple[Lane, l
     """
     if final_index <= lane.final_index:
         return lane, []
-    if not lane.busy:
-        return _pass_by(lane, final_index, rule), []
     return _live(lane, final_index, rule)
 
 
-def end_lane(lane: Lane, rule: LaneRule) -> tuple[Lane, list[tuple[int, Change]]]:
+def end_lane(lane: Lane, rule: LaneRule) -> tuple[Lane, list[News]]:
     """Make everything final: nothing more will come, or not for long.
 
     Parameters
@@ -155,28 +163,17 @@ def end_lane(lane: Lane, rule: LaneRule) -> tuple[Lane, list[tuple[int, Change]]
         Lengths and thresholds.
     """
     beyond = lane.end_index + rule.life.reach + rule.look_ahead + 2
-    ended, changes = finish_before(lane, beyond, rule)
+    ended, news = finish_before(lane, beyond, rule)
     lives = tuple(
         replace(life, closed_index=min(life.closed_index, lane.end_index)) for life in ended.lives
     )
-    return replace(ended, lives=lives, final_index=lane.end_index), changes
+    return replace(ended, lives=lives, final_index=lane.end_index), news
 
 
 def mean_coverage(lane: Lane, index: int, rule: LaneRule) -> float:
     """Average the coverage of the windows that speak of a sample."""
     values = [value for start, value in lane.coverages if start <= index < start + rule.window]
     return float(np.mean(values)) if values else 0.0
-
-
-def _pass_by(lane: Lane, final_index: int, rule: LaneRule) -> Lane:
-    lives = tuple(
-        forget_before(
-            replace(life, closed_index=max(life.closed_index, final_index - 1 - rule.look_ahead)),
-            final_index - rule.memory,
-        )
-        for life in lane.lives
-    )
-    return replace(lane, lives=lives, final_index=final_index)
 
 
 def _stack(lane: Lane, window: LaneWindow, rule: LaneRule) -> Curve:
@@ -187,11 +184,14 @@ def _stack(lane: Lane, window: LaneWindow, rule: LaneRule) -> Curve:
 
 
 def _warm(life: Life, row: int, window: LaneWindow, rule: LaneRule) -> Life:
-    """Note how far the curve may stand above the threshold: nowhere else need peaks be sought."""
+    """Note where the curve may stand above the threshold: nowhere else need peaks be sought."""
     if window.top_P[row] < rule.thresholds[row]:
         return life
-    last = int(np.flatnonzero(window.prob_PT[row] >= rule.thresholds[row])[-1])
-    return replace(life, hot_index=max(life.hot_index, window.start_index + last))
+    places = np.flatnonzero(window.prob_PT[row] >= rule.thresholds[row])
+    first, last = window.start_index + int(places[0]), window.start_index + int(places[-1])
+    if life.hot_to >= life.closed_index:
+        first, last = min(first, life.hot_from), max(last, life.hot_to)
+    return replace(life, hot_from=first, hot_to=last)
 
 
 def _remember(
@@ -202,35 +202,38 @@ def _remember(
     return (*kept, (window.start_index, window.coverage))
 
 
-def _live(lane: Lane, final_index: int, rule: LaneRule) -> tuple[Lane, list[tuple[int, Change]]]:
-    if not lane.busy:
-        return _pass_by(lane, final_index, rule), []
+def _live(lane: Lane, final_index: int, rule: LaneRule) -> tuple[Lane, list[News]]:
     lives: list[Life] = []
-    news: list[tuple[int, Change]] = []
+    news: list[News] = []
     for row, life in enumerate(lane.lives):
-        seen, kept = _peaks(lane, row, life, final_index, rule)
-        known = final_index - rule.look_ahead
-        grown, changes = live_on(life, seen, kept, known, lane.end_index, rule.life)
+        if life.tracks or life.hot_to >= life.closed_index:
+            grown, told = _live_phase(lane, row, final_index, rule)
+            news += told
+        else:
+            closed_index = max(life.closed_index, final_index - 1 - rule.look_ahead)
+            grown = Life(closed_index, life.hot_from, life.hot_to, (), life.clusters)
         lives.append(forget_before(grown, final_index - rule.memory))
-        news += [(row, change) for change in changes]
-    return replace(lane, lives=tuple(lives), final_index=final_index), news
+    return Lane(lane.curve, tuple(lives), final_index, lane.end_index, lane.coverages), news
 
 
-def _peaks(
-    lane: Lane, row: int, life: Life, final_index: int, rule: LaneRule
-) -> tuple[list[int], list[Peak]]:
-    """List the peaks from the first open cluster to where the curve is clear of the newest sample."""
-    if life.hot_index < life.closed_index:
-        return [], []
-    origin = life.closed_index - rule.surroundings
-    prob_T = curve_probability(lane.curve, origin, lane.end_index)[row]
-    limit = max(lane.end_index - rule.guard, final_index - 1) - origin
+def _live_phase(lane: Lane, row: int, final_index: int, rule: LaneRule) -> tuple[Life, list[News]]:
+    """Look for peaks from the first open cluster to where the curve is clear of the newest sample."""
+    life = lane.lives[row]
+    origin = max(life.closed_index, life.hot_from) - rule.surroundings
+    stop = min(life.hot_to + rule.surroundings + 1, lane.end_index)
+    prob_T = curve_probability(lane.curve, row, origin, stop)
+    clear = max(lane.end_index - rule.guard, final_index - 1) - origin
     found = local_maxima(prob_T, rule.thresholds[row], rule.life.reach, rule.minimum_rise)
-    found = found[(found >= rule.surroundings) & (found < limit)]
+    found = found[(found >= rule.surroundings) & (found < clear)]
     best = keep_best(found, prob_T[found], rule.life.reach)
-    peaks = [_peak(prob_T, int(i), origin, rule) for i in best]
-    return [int(i) + origin for i in found], peaks
+    kept = [Peak(place + origin, float(prob_T[place])) for place in best.tolist()]
+    seen = (found + origin).tolist()
+    grown, changes = live_on(life, seen, kept, final_index - rule.look_ahead, lane.end_index, rule.life)
+    return grown, [News(row, change, _sigma(prob_T, change, origin, rule)) for change in changes]
 
 
-def _peak(prob_T: Float32Array, place: int, origin: int, rule: LaneRule) -> Peak:
-    return Peak(place + origin, float(prob_T[place]), peak_sigma(prob_T, place, rule.width_reach))
+def _sigma(prob_T: Float32Array, change: Change, origin: int, rule: LaneRule) -> float:
+    """Measure the width of a peak; that of a withdrawn pick, which has none any more, is the widest."""
+    if change.status is PickStatus.WITHDRAWN:
+        return 2 * rule.width_reach / FWHM_PER_SIGMA
+    return peak_sigma(prob_T, change.track.peak.index - origin, rule.width_reach)

@@ -16,11 +16,10 @@ from rtpick.vocabulary.pick import PickStatus
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """A peak of the curve as it now stands; width as the standard deviation in samples."""
+    """A peak of the curve as it now stands."""
 
     index: int
     probability: float
-    sigma: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,13 @@ class Cluster:
 class Life:
     """One phase of one instrument.
 
-    `closed_index`: every pick before it is final. `hot_index`: last sample that a window put above the
-    threshold. `clusters` hold the closed ones for a while, for `settled_index`.
+    `closed_index`: every pick before it is final. `hot_from`, `hot_to`: first and last sample that a
+    window put above the threshold. `clusters` hold the closed ones for a while, for `settled_index`.
     """
 
     closed_index: int
-    hot_index: int
+    hot_from: int
+    hot_to: int
     tracks: tuple[Track, ...] = ()
     clusters: tuple[Cluster, ...] = ()
 
@@ -140,8 +140,8 @@ def follow(
 
     Examples
     --------
-    >>> peaks = [Peak(12, 0.5, 6.0), Peak(90, 0.5, 6.0)]
-    >>> track = Track(10, peak=Peak(10, 0.4, 6.0), announced=Peak(10, 0.4, 6.0))
+    >>> peaks = [Peak(12, 0.5), Peak(90, 0.5)]
+    >>> track = Track(10, peak=Peak(10, 0.4), announced=Peak(10, 0.4))
     >>> [(t and t.birth_index, p and p.index) for t, p in follow([track], peaks, reach=50)]
     [(10, 12), (None, 90)]
     """
@@ -167,8 +167,11 @@ def join_clusters(clusters: Sequence[Cluster], seen: Iterable[int], reach: int) 
     >>> join_clusters([Cluster(10, 20), Cluster(100, 100)], [60, 300], reach=40)
     (Cluster(first=10, last=100), Cluster(first=300, last=300))
     """
+    fresh = [i for i in seen if not any(c.first <= i <= c.last for c in clusters)]
+    if not fresh:
+        return tuple(clusters)
     joined: list[Cluster] = []
-    for cluster in sorted([*clusters, *(Cluster(i, i) for i in seen)], key=lambda item: item.first):
+    for cluster in sorted([*clusters, *(Cluster(i, i) for i in fresh)], key=lambda item: item.first):
         if joined and cluster.first <= joined[-1].last + reach:
             joined[-1] = Cluster(joined[-1].first, max(joined[-1].last, cluster.last))
         else:
@@ -181,8 +184,8 @@ def settled_index(lives: Iterable[Life], reach: int) -> int:
 
     Examples
     --------
-    >>> p = Life(closed_index=500, hot_index=0, clusters=(Cluster(380, 420),))
-    >>> s = Life(closed_index=400, hot_index=0, clusters=(Cluster(400, 600),))
+    >>> p = Life(closed_index=500, hot_from=0, hot_to=0, clusters=(Cluster(380, 420),))
+    >>> s = Life(closed_index=400, hot_from=0, hot_to=0, clusters=(Cluster(400, 600),))
     >>> settled_index([p, s], reach=50)
     380
     """

@@ -10,8 +10,7 @@ import numpy as np
 from rtpick.buffer.stage import Buffer
 from rtpick.picking.engine import Engine
 from rtpick.picking.headway import Headway
-from rtpick.picking.lane import Lane, LaneRule, LaneWindow, end_lane, new_lane, step_lane
-from rtpick.picking.life import Change
+from rtpick.picking.lane import Lane, LaneRule, LaneWindow, News, end_lane, new_lane, step_lane
 from rtpick.picking.pool import Pool, Waiting, add_windows, take_batch
 from rtpick.picking.report import Circumstances, Reporter
 from rtpick.picking.resume import first_window_after
@@ -236,11 +235,11 @@ class Picker:
         known = self._instruments.get(window.instrument)
         lane = known.lane if known else self._new_lane(window, rule)
         lane_window = LaneWindow(window.start_index, prob_PT, top_P, window.coverage, usable_T)
-        lane, changes = step_lane(lane, lane_window, rule)
+        lane, news = step_lane(lane, lane_window, rule)
         state = _Instrument(lane, window.phase_ns, latency)
         self._instruments[window.instrument] = state
         self._newest_index = max(self._newest_index, lane.end_index)
-        return self._tell(window.instrument, state, changes)
+        return self._tell(window.instrument, state, news)
 
     def _new_lane(self, window: Window, rule: LaneRule) -> Lane:
         settled = self._headway.restored_index(window.instrument.station_id)
@@ -260,13 +259,11 @@ class Picker:
         return outputs
 
     def _end(self, name: InstrumentId, item: _Instrument) -> list[Pick | Clip]:
-        item.lane, changes = end_lane(item.lane, self._rule(name.station_id))
-        return self._tell(name, item, changes)
+        item.lane, news = end_lane(item.lane, self._rule(name.station_id))
+        return self._tell(name, item, news)
 
-    def _tell(
-        self, name: InstrumentId, item: _Instrument, changes: list[tuple[int, Change]]
-    ) -> list[Pick | Clip]:
-        if not changes:
+    def _tell(self, name: InstrumentId, item: _Instrument, news: list[News]) -> list[Pick | Clip]:
+        if not news:
             return []
         about = Circumstances(
             instrument=name,
@@ -277,7 +274,7 @@ class Picker:
             model_version=self.engine.model_version,
             latency=item.latency,
         )
-        return self._report.report(changes, about)
+        return self._report.report(news, about)
 
     @property
     def _gap_guard(self) -> int:

@@ -9,8 +9,7 @@ from rtpick.buffer.stage import Buffer
 from rtpick.buffer.windows import component_slots
 from rtpick.picking.features import AMPLITUDE_S, NOISE_S, Features, measure_onset
 from rtpick.picking.identity import mint_pick_id
-from rtpick.picking.lane import Lane, LaneRule, mean_coverage
-from rtpick.picking.life import Change
+from rtpick.picking.lane import Lane, LaneRule, News, mean_coverage
 from rtpick.settings.schema import PickingSettings
 from rtpick.vocabulary.codes import ChannelId, InstrumentId
 from rtpick.vocabulary.inventory import Inventory
@@ -72,32 +71,36 @@ class Reporter:
         self._grid = grid
         self._order = component_order
         self._phases = phases
+        self._measured: dict[str, tuple[tuple[int, int, int], Features]] = {}
 
-    def report(self, changes: Iterable[tuple[int, Change]], about: Circumstances) -> list[Pick | Clip]:
+    def report(self, news: Iterable[News], about: Circumstances) -> list[Pick | Clip]:
         """Make the picks of one step of a lane, each final one followed by its clip."""
-        changes = sorted(changes, key=lambda item: (item[1].track.peak.index, item[0]))
-        onsets = sorted(_standing(about.lane, changes))
+        ordered = sorted(news, key=lambda item: (item.change.track.peak.index, item.row))
+        onsets = sorted(_standing(about.lane, ordered))
         outputs: list[Pick | Clip] = []
-        for row, change in changes:
-            pick = self._pick(row, change, onsets, about)
+        for item in ordered:
+            pick = self._pick(item, onsets, about)
             outputs.append(pick)
-            if change.status is PickStatus.FINAL:
-                outputs.append(self._clip(pick.pick_id, change, about))
+            if pick.status is PickStatus.FINAL:
+                outputs.append(self._clip(pick.pick_id, item.change.track.peak.index, about))
+            if pick.status is not PickStatus.PRELIMINARY:
+                self._measured.pop(pick.pick_id, None)
         return outputs
 
-    def _pick(self, row: int, change: Change, onsets: list[int], about: Circumstances) -> Pick:
-        peak, phase = change.track.peak, self._phases[row]
+    def _pick(self, news: News, onsets: list[int], about: Circumstances) -> Pick:
+        change, peak, phase = news.change, news.change.track.peak, self._phases[news.row]
         rate_hz = self._grid.sampling_rate_hz
+        pick_id = mint_pick_id(about.instrument, phase, change.track.birth_index, rate_hz)
         channels = self._channels(about)
         following = next((onset for onset in onsets if onset > peak.index), about.lane.end_index)
-        features = self._features(phase, peak.index, following, channels, about)
+        features = self._features(pick_id, phase, peak.index, following, channels, about)
         return Pick(
-            pick_id=mint_pick_id(about.instrument, phase, change.track.birth_index, rate_hz),
+            pick_id=pick_id,
             channel=channels[features.row],
             phase_hint=phase,
             time_ns=self._grid.time_ns(peak.index) + about.phase_ns,
             probability=peak.probability,
-            uncertainty_s=peak.sigma / rate_hz,
+            uncertainty_s=news.sigma / rate_hz,
             amplitude=features.amplitude,
             snr=features.snr,
             coverage=mean_coverage(about.lane, peak.index, about.rule),
@@ -109,25 +112,45 @@ class Reporter:
         )
 
     def _features(
-        self, phase: str, onset: int, following: int, channels: list[ChannelId], about: Circumstances
+        self,
+        pick_id: str,
+        phase: str,
+        onset: int,
+        following: int,
+        channels: list[ChannelId],
+        about: Circumstances,
     ) -> Features:
+        """Measure the onset, unless that has been done on the same samples."""
         rate_hz = self._grid.sampling_rate_hz
-        before, behind = round(NOISE_S * rate_hz), round(AMPLITUDE_S[phase] * rate_hz)
+        behind = round(AMPLITUDE_S[phase] * rate_hz)
         stop = min(onset + behind, about.lane.end_index)
+        span = onset, stop, min(following, stop)
+        known = self._measured.get(pick_id)
+        if known is None or known[0] != span:
+            known = span, self._measure(phase, span, channels, about)
+            self._measured[pick_id] = known
+        return known[1]
+
+    def _measure(
+        self, phase: str, span: tuple[int, int, int], channels: list[ChannelId], about: Circumstances
+    ) -> Features:
+        onset, stop, following = span
+        rate_hz = self._grid.sampling_rate_hz
+        before = round(NOISE_S * rate_hz)
         return measure_onset(
             self._buffer.cut(about.instrument, onset - before, stop - onset + before),
             before,
-            min(following - onset, behind),
+            following - onset,
             rate_hz,
             phase=phase,
             component_order=self._order,
             channels=[self._inventory.channel(channel) for channel in channels],
         )
 
-    def _clip(self, pick_id: str, change: Change, about: Circumstances) -> Clip:
+    def _clip(self, pick_id: str, onset: int, about: Circumstances) -> Clip:
         rate_hz = self._grid.sampling_rate_hz
-        start = change.track.peak.index - round(self._settings.clip_before_s * rate_hz)
-        stop = change.track.peak.index + round(self._settings.clip_after_s * rate_hz)
+        start = onset - round(self._settings.clip_before_s * rate_hz)
+        stop = onset + round(self._settings.clip_after_s * rate_hz)
         count = max(min(stop, about.lane.end_index) - start, 0)
         return Clip(
             pick_id=pick_id,
@@ -147,7 +170,8 @@ class Reporter:
         ]
 
 
-def _standing(lane: Lane, changes: list[tuple[int, Change]]) -> set[int]:
+def _standing(lane: Lane, news: list[News]) -> set[int]:
     """Onsets of all picks that stand, of either phase."""
     living = {track.peak.index for life in lane.lives for track in life.tracks if not track.withdrawn}
-    return living | {c.track.peak.index for _, c in changes if c.status is not PickStatus.WITHDRAWN}
+    told = (item.change for item in news)
+    return living | {c.track.peak.index for c in told if c.status is not PickStatus.WITHDRAWN}

@@ -94,7 +94,7 @@ def stack_window(
     >>> window_PT = np.ones((2, 4), np.float32)
     >>> curve = stack_window(empty_curve(0, 2, "mean"), 0, window_PT, keep_from=0)
     >>> curve = stack_window(curve, 2, window_PT / 2, keep_from=1)
-    >>> curve.start_index, curve_probability(curve, 1, 7)[0].tolist()
+    >>> curve.start_index, curve_probability(curve, 0, 1, 7).tolist()
     (1, [1.0, 0.75, 0.75, 0.5, 0.5, nan])
     """
     left, right = blinding[0], prob_PT.shape[1] - blinding[1]
@@ -107,35 +107,37 @@ def stack_window(
     return moved
 
 
-def curve_probability(curve: Curve, start_index: int, stop_index: int) -> Float32Array:
-    """Read the probabilities of a span off the curve.
+def curve_probability(curve: Curve, row: int, start_index: int, stop_index: int) -> Float32Array:
+    """Read one phase's probabilities in a span off the curve.
 
     Parameters
     ----------
     curve : Curve
         Not modified.
+    row : int
+        The phase.
     start_index, stop_index : int
         Half-open span; it may reach beyond the curve.
 
     Returns
     -------
-    ndarray of float32, shape (P, stop_index - start_index)
+    ndarray of float32, shape (stop_index - start_index,)
         NaN where no window speaks.
 
     Examples
     --------
-    >>> curve_probability(empty_curve(0, 1, "max"), 0, 2).tolist()
-    [[nan, nan]]
+    >>> curve_probability(empty_curve(0, 1, "max"), 0, 0, 2).tolist()
+    [nan, nan]
     """
     first = max(start_index, curve.start_index)
     last = max(min(stop_index, curve.end_index), first)
     inside = slice(first - curve.start_index, last - curve.start_index)
-    prob_PT = np.full((len(curve.stack_PT), stop_index - start_index), np.nan, np.float32)
+    prob_T = np.full(stop_index - start_index, np.nan, np.float32)
     count_T = curve.count_T[inside]
     divisor_T = count_T if curve.stacking == "mean" else np.float32(1)
-    target_PT = prob_PT[:, first - start_index : last - start_index]
-    np.divide(curve.stack_PT[:, inside], divisor_T, out=target_PT, where=count_T > 0)
-    return prob_PT
+    target_T = prob_T[first - start_index : last - start_index]
+    np.divide(curve.stack_PT[row, inside], divisor_T, out=target_T, where=count_T > 0)
+    return prob_T
 
 
 def usable_samples(samples_CT: Float32Array, guard: int) -> BoolArray | None:

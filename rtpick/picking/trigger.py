@@ -114,6 +114,8 @@ def keep_best(indices: IntArray, heights: Float32Array, minimum_distance: int) -
     >>> keep_best(np.array([10, 14, 18]), np.float32([0.5, 0.9, 0.8]), 4).tolist()
     [14]
     """
+    if len(indices) < 2:
+        return indices
     kept: list[int] = []
     for place in np.argsort(heights, kind="stable")[::-1]:
         index = int(indices[place])

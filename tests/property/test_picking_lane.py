@@ -44,8 +44,9 @@ def _run(lane, windows, rule):
 
 def _finals(changes):
     return [
-        (row, c.track.birth_index, c.track.peak.index, c.track.peak.probability, c.track.peak.sigma)
-        for row, c in changes
+        (item.row, c.track.birth_index, c.track.peak.index, c.track.peak.probability, item.sigma)
+        for item in changes
+        for c in [item.change]
         if c.status is PickStatus.FINAL
     ]
 
@@ -102,8 +103,8 @@ def test_every_pick_ends_once_and_keeps_its_name(seed, sparsity, stacking, skipp
     lane, changes = _run(new_lane(windows[0].start_index, rule), windows, rule)
     changes += end_lane(lane, rule)[1]
     revisions: dict[tuple[int, int], list] = {}
-    for row, change in changes:
-        revisions.setdefault((row, change.track.birth_index), []).append(change)
+    for item in changes:
+        revisions.setdefault((item.row, item.change.track.birth_index), []).append(item.change)
     for history in revisions.values():
         assert [change.track.revision for change in history] == list(range(len(history)))
         assert PickStatus.FINAL not in [change.status for change in history[:-1]]
@@ -125,8 +126,9 @@ def test_a_run_resumed_from_its_settled_index_makes_the_same_revisions(
 
     def since(changes):
         return [
-            (row, c.track.birth_index, c.track.revision, c.track.peak, c.status)
-            for row, c in changes
+            (item.row, c.track.birth_index, c.track.revision, c.track.peak, c.status, repr(item.sigma))
+            for item in changes
+            for c in [item.change]
             if c.track.birth_index >= settled
         ]
 

@@ -1,7 +1,7 @@
 """From packets to picks: cutting, batching, doubling and stopping never show in what comes out.
 
-The network is replaced by arithmetic on the samples, so that curves depend on every sample of a window and on the
-window's place, as a real network's do.
+The network is replaced by arithmetic on the samples, so that curves depend on every sample of a window and
+on the window's place, as a real network's do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ RATE_HZ = 20.0
 START_NS = 1_700_000_003_017_000_000
 NOW_NS = 2**62
 PICKING = PickingSettings(
-    stride_samples=32, p_threshold=0.5, s_threshold=0.5, progress_interval_s=2.0, clip_before_s=3, clip_after_s=4
+    stride_samples=32,
+    p_threshold=0.5,
+    s_threshold=0.5,
+    progress_interval_s=2.0,
+    clip_before_s=3,
+    clip_after_s=4,
 )
 BUFFER = BufferSettings(reorder_budget_s=2.0, component_wait_s=2.0)
 
@@ -59,7 +64,8 @@ def _recording(seed: int, seconds: int, stations: int):
         for component in "ZNE" if number % 2 == 0 else "Z":
             steps_T = (rng.random(count) < 0.02) * rng.choice([0.55, 0.7, 0.9], count)
             noise_T = rng.normal(0, 0.02, count)
-            traces[ChannelId("XX", f"S{number}", "", f"HH{component}")] = (steps_T + noise_T).astype(np.float32)
+            channel = ChannelId("XX", f"S{number}", "", f"HH{component}")
+            traces[channel] = (steps_T + noise_T).astype(np.float32)
     return traces
 
 
@@ -126,7 +132,8 @@ lengths = st.lists(st.integers(5, 90), min_size=1, max_size=4)
 def test_cutting_batching_and_doubling_never_show(seed, cut, batch_size, every, doubled):
     traces = _recording(seed, 90, 3)
     plain = _run(_picker(), _packets(traces, [40]))
-    packets = [packet for n, packet in enumerate(_packets(traces, cut)) for _ in range(1 + (n % doubled == 0))]
+    cut_packets = enumerate(_packets(traces, cut))
+    packets = [packet for n, packet in cut_packets for _ in range(1 + (n % doubled == 0))]
     other = _run(_picker(batch_size), packets, every)
     assert len(_picks(plain, PickStatus.FINAL)) > 0
     assert _picks(other) == _picks(plain)
