@@ -1,8 +1,16 @@
-"""Compiling the arithmetic that runs for every pick."""
+"""Compiling the arithmetic that runs for every pick.
+
+Machine code is kept beside this file, under a fingerprint of the room's sources: a kernel inlines
+others from other files, and must not outlive a change in any of them.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -12,8 +20,26 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def compiled(function: Function) -> Function:
     """Compile a function of numbers and arrays to machine code at its first call."""
+    config: Any = numba.config
+    usual, config.CACHE_DIR = config.CACHE_DIR, str(_folder())
     try:
         kernel: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder that numba may keep its cache in: compile at every start
+    except RuntimeError:  # no folder that can be written: compile at every start
         kernel = numba.njit(nogil=True, error_model="numpy")(function)
+    finally:
+        config.CACHE_DIR = usual
     return cast(Function, kernel)
+
+
+@cache
+def _folder() -> Path:
+    """Return the folder of the present sources' machine code; what older ones left is removed."""
+    room = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(room.glob("*.py")):
+        digest.update(source.read_bytes())
+    folder = room / "__pycache__" / f"kernels-{digest.hexdigest()[:16]}"
+    for older in folder.parent.glob("kernels-*"):
+        if older != folder:
+            shutil.rmtree(older, ignore_errors=True)
+    return folder

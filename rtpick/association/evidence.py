@@ -17,7 +17,7 @@ import numpy as np
 from rtpick.association.compiled import compiled
 from rtpick.association.locate import FREEDOM, Spread, Timing, arrival_sigma_s
 from rtpick.association.sites import Places
-from rtpick.association.sphere import ray_geometry
+from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.traveltime import Table, look_up
 from rtpick.association.velocity import FloatArray
 
@@ -64,10 +64,10 @@ def forecast(table: Table, places: Places, spread: Spread, detection: Detection,
     stations = places.unit_S3.shape[0]
     time_RS, sigma_RS = np.empty((2, stations)), np.empty((2, stations))
     bin_S, distance_S = np.empty(stations), np.empty(stations)
-    slope = np.ones(4)
+    slope, compass = np.ones(4), compass_at(source[0], source[1])
     last = detection.log_seen_RBG.shape[1] - 1
     for s in range(stations):
-        distance, east, north = ray_geometry(source[0], source[1], places.unit_S3[s])
+        distance, east, north = ray_from(compass, places.unit_S3[s])
         distance_S[s] = distance
         slant = max(np.sqrt(distance * distance + source[2] * source[2]), detection.nearest_km)
         bin_S[s] = min(np.log(slant / detection.nearest_km) * _BINS_PER_E, last)

@@ -16,7 +16,6 @@ from rtpick.association.traveltime import TravelTimes
 from rtpick.association.velocity import FloatArray
 
 _BINS = 2048
-_SLICE = 256
 
 
 class Grid(NamedTuple):
@@ -26,7 +25,7 @@ class Grid(NamedTuple):
     longitude_C: FloatArray
     depth_K: FloatArray
     thickness_K: FloatArray
-    bin_CS: npt.NDArray[np.uint16]
+    bin_SC: npt.NDArray[np.uint16]
     time_RKD: npt.NDArray[np.float32]
     bin_km: float
     cell_km: float
@@ -80,9 +79,7 @@ def _cells(sites: Sites, extent: Extent) -> tuple[FloatArray, FloatArray]:
 def _distance_bins(sites: Sites, latitude: FloatArray, longitude: FloatArray,
                    bin_km: float) -> npt.NDArray[np.uint16]:  # fmt: skip
     cell_C3 = unit_vectors(latitude, longitude)
-    bins = np.empty((len(cell_C3), len(sites.codes)), np.uint16)
-    for begin in range(0, len(cell_C3), _SLICE):
-        part = cell_C3[begin : begin + _SLICE, None]
-        distance_km = arc_km(part, sites.places.unit_S3[None])
-        bins[begin : begin + _SLICE] = np.minimum(np.round(distance_km / bin_km), _BINS - 1)
+    bins = np.empty((len(sites.codes), len(cell_C3)), np.uint16)
+    for row, station_3 in enumerate(sites.places.unit_S3):
+        bins[row] = np.minimum(np.round(arc_km(cell_C3, station_3) / bin_km), _BINS - 1)
     return bins

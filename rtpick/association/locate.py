@@ -14,7 +14,7 @@ import numpy as np
 
 from rtpick.association.compiled import compiled
 from rtpick.association.sites import Places
-from rtpick.association.sphere import ray_geometry
+from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.traveltime import Table, look_up
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import IntArray
@@ -55,10 +55,10 @@ def arrival_sigma_s(spread: Spread, role: int, travel_s: float) -> float:
 def _linearise(table: Table, places: Places, spread: Spread, timing: Timing, source: FloatArray,
                ratio_M: FloatArray, slope_M4: FloatArray) -> float:  # fmt: skip
     """Write residuals and slopes, both in standard deviations; return the misfit."""
-    misfit = 0.0
+    misfit, compass = 0.0, compass_at(source[0], source[1])
     for m in range(len(timing.time_M)):
         station, role = timing.station_M[m], timing.role_M[m]
-        distance, east, north = ray_geometry(source[0], source[1], places.unit_S3[station])
+        distance, east, north = ray_from(compass, places.unit_S3[station])
         travel, along, down = look_up(table, role, distance, source[2], places.elevation_km_S[station])
         sigma = arrival_sigma_s(spread, role, travel)
         ratio = (timing.time_M[m] - source[3] - travel) / sigma

@@ -8,7 +8,7 @@ import numpy as np
 
 from rtpick.association.front import FASTEST_S_KM, vote_front
 from rtpick.association.signal import Hypothesis, Member, Signal, pool_of
-from rtpick.association.sphere import ray_geometry
+from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.suppose import FRONT_STATIONS, enough, explain, explain_front, in_order, settle
 from rtpick.association.traveltime import look_up
 from rtpick.association.velocity import FloatArray
@@ -85,16 +85,16 @@ def _examine(world: World, view: View, voters: Sequence[Signal], ballot: Ballot,
 def _seconders(voters: Sequence[Signal], late_N: FloatArray) -> tuple[Member, ...]:
     """Keep the voters within tolerance, the closest of each station and phase."""
     chosen: dict[tuple[int, int], tuple[float, Member]] = {}
-    for signal, late in zip(voters, np.abs(late_N).tolist(), strict=True):
-        member = Member(signal, signal.role)
-        if late < 1.0 and late < chosen.get(member.slot, (1.0, member))[0]:
+    for n in np.flatnonzero(np.abs(late_N) < 1.0).tolist():
+        late, member = abs(float(late_N[n])), Member(voters[n], voters[n].role)
+        if member.slot not in chosen or late < chosen[member.slot][0]:
             chosen[member.slot] = late, member
     return in_order(member for _, member in chosen.values())
 
 
 def _start(world: World, place: FloatArray, proposer: Signal) -> FloatArray:
     """Return the source at a place that makes the proposer's pick on time."""
-    distance_km, _, _ = ray_geometry(place[0], place[1], world.sites.places.unit_S3[proposer.station])
+    distance_km, _, _ = ray_from(compass_at(place[0], place[1]), world.sites.places.unit_S3[proposer.station])
     elevation_km = world.sites.places.elevation_km_S[proposer.station]
     travel_s, _, _ = look_up(world.travel_times.table, proposer.role, distance_km, place[2], elevation_km)
     return np.array([place[0], place[1], place[2], proposer.time_s - travel_s])

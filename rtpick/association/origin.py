@@ -7,7 +7,7 @@ import numpy as np
 from rtpick.association.locate import FREEDOM
 from rtpick.association.signal import Hypothesis
 from rtpick.association.sites import Sites
-from rtpick.association.sphere import azimuthal_gap_deg, geographic_deg, ray_geometry
+from rtpick.association.sphere import azimuthal_gap_deg, compass_at, geographic_deg, ray_from
 from rtpick.association.trace import EARTH_RADIUS_KM
 from rtpick.association.velocity import FloatArray
 from rtpick.vocabulary.event import Arrival, Origin
@@ -18,12 +18,10 @@ _KM_PER_DEG = EARTH_RADIUS_KM * np.pi / 180.0
 
 def describe_arrivals(hypothesis: Hypothesis, sites: Sites) -> tuple[Arrival, ...]:
     """List the picks of an event with residual, distance, azimuth and weight, in order of time."""
-    arrivals = []
+    arrivals, compass = [], compass_at(hypothesis.source[0], hypothesis.source[1])
     for member, ratio, sigma in zip(hypothesis.members, hypothesis.ratio_M, hypothesis.sigma_M, strict=True):
         station = member.signal.station
-        distance_km, east, north = ray_geometry(
-            hypothesis.source[0], hypothesis.source[1], sites.places.unit_S3[station]
-        )
+        distance_km, east, north = ray_from(compass, sites.places.unit_S3[station])
         arrivals.append(
             Arrival(
                 pick_id=member.signal.pick_id,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtpick.association.sphere import arc_km, geocentric_rad, ray_geometry, unit_vectors
+from rtpick.association.sphere import arc_km, compass_at, geocentric_rad, ray_from, unit_vectors
 from rtpick.association.traveltime import TravelTimes, build_travel_times
 from rtpick.association.velocity import FloatArray, VelocityModel, read_velocity_model
 from rtpick.settings.schema import AssociationSettings
@@ -130,5 +130,5 @@ def prepare_travel_times(settings: AssociationSettings, inventory: Inventory) ->
 
 def plane_km_of(sites: Sites) -> FloatArray:
     """Lay the stations out in an azimuthal-equidistant plane about the middle, shape (S, 2)."""
-    rays = [ray_geometry(*sites.centre_rad, unit_3) for unit_3 in sites.places.unit_S3]
+    rays = [ray_from(compass_at(*sites.centre_rad), unit_3) for unit_3 in sites.places.unit_S3]
     return np.array([(distance * east, distance * north) for distance, east, north in rays])

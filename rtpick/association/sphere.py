@@ -43,11 +43,19 @@ def arc_km(a_N3: FloatArray, b_N3: FloatArray) -> FloatArray:
     return np.asarray(2.0 * EARTH_RADIUS_KM * np.arcsin(np.clip(chord / 2, 0.0, 1.0)))
 
 
+Compass = tuple[float, float, float, float]
+
+
 @compiled
-def ray_geometry(latitude_rad: float, longitude_rad: float, to_3: FloatArray) -> tuple[float, float, float]:
+def compass_at(latitude_rad: float, longitude_rad: float) -> Compass:
+    """Return the sines and cosines of a place from which many rays are drawn."""
+    return np.sin(latitude_rad), np.cos(latitude_rad), np.sin(longitude_rad), np.cos(longitude_rad)
+
+
+@compiled
+def ray_from(compass: Compass, to_3: FloatArray) -> tuple[float, float, float]:
     """Return the distance (km) to a point and the east and north parts of the direction there."""
-    sl, cl = np.sin(latitude_rad), np.cos(latitude_rad)
-    so, co = np.sin(longitude_rad), np.cos(longitude_rad)
+    sl, cl, so, co = compass
     east = -so * to_3[0] + co * to_3[1]
     north = -sl * co * to_3[0] - sl * so * to_3[1] + cl * to_3[2]
     sine = np.sqrt(east * east + north * north)

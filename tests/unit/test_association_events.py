@@ -11,6 +11,7 @@ import pytest
 from rtpick.association.associate import AssociatorState, finish, new_state, step
 from rtpick.association.sites import plane_km_of, prepare_travel_times
 from rtpick.association.sphere import arc_km, geocentric_rad, unit_vectors
+from rtpick.association.warm import warm_up
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import InventoryError
@@ -265,3 +266,9 @@ def test_unresolved_depth_is_said_to_be_fixed(scene: Scene) -> None:
 def test_no_station_no_associator(scene: Scene) -> None:
     with pytest.raises(InventoryError, match="no station"):
         new_state(SETTINGS, Inventory({}), scene.times)
+
+
+def test_warming_up_finds_an_invented_event_and_leaves_no_trace(scene: Scene) -> None:
+    warm_up(scene.start)
+    assert scene.start.history.latest is None
+    assert scene.start.ledger.entries == {}
