@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -20,19 +21,23 @@ class SmallDisk:
 
     def __init__(self, folder) -> None:
         self.folder = folder
+        self._filler = folder / "filler"
         folder.mkdir()
-        self._mount("-t", "tmpfs", "-o", "size=384k", "tmpfs")
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=True, capture_output=True
+        )
 
-    def enlarge(self) -> None:
-        """Make room."""
-        self._mount("-o", "remount,size=32m")
+    def fill(self, free_bytes: int) -> None:
+        """Take up all the room but this much."""
+        self._filler.write_bytes(bytes(shutil.disk_usage(self.folder).free - free_bytes))
+
+    def make_room(self) -> None:
+        """Give it back."""
+        self._filler.unlink()
 
     def remove(self) -> None:
         """Unmount."""
         subprocess.run(["umount", "-l", str(self.folder)], check=True)
-
-    def _mount(self, *options: str) -> None:
-        subprocess.run(["mount", *options, str(self.folder)], check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -67,12 +72,14 @@ def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_room(make_rig, un
         ("sqlite:///rtpick.sqlite", f"sqlite:///{database}\n  retry_s: 0.5"),
         ("  clips_directory: clips\n", ""),
     )
+    Catalog.open(f"sqlite:///{database}").close()
+    small_disk.fill(free_bytes=64 * 1024)
     rig.serve(0, "--end", "--wait")
     daemon = rig.start_streaming_daemon()
     wait_for(lambda: "storage refuses" in rig.log())
     assert "free some space" in rig.log()
     assert fetch(rig.stage.health_port, "/readyz")[0] == 503
-    small_disk.enlarge()
+    small_disk.make_room()
     assert daemon.wait(90) == 0, rig.log()
     assert "storage takes again" in rig.log()
     with Catalog.open(f"sqlite:///{database}") as catalog:
