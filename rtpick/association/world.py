@@ -19,7 +19,8 @@ from rtpick.association.vote import Rules
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.inventory import Inventory
 
-_MEMORIES = 20_000
+_MEMO_BYTES = 100_000_000
+_STATION_BYTES = 64  # of an event's outlook
 _S_FACTOR = 1.8  # how much worse S onsets are picked than P
 # What the model leaves unexplained of travel times (P, S): a share of them, up to so many seconds.
 _REGIONAL = np.array([0.01, 0.01]), np.array([2.0, 2.0])
@@ -67,7 +68,7 @@ def build_world(settings: AssociationSettings, inventory: Inventory, travel_time
     young_s = float(travel_times.look_up("S", extent.reach_km, 0.0)[0]) + 2.0 * settings.maximum_residual_s
     return World(
         settings, sites, extent, travel_times, grid, rules, physics, young_s, _slowest_s(sites, rules),
-        plane_km_of(sites), Memo(_MEMORIES),
+        plane_km_of(sites), Memo(_MEMO_BYTES // (_STATION_BYTES * (len(sites.codes) + 50))),
     )  # fmt: skip
 
 
