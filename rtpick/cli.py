@@ -43,6 +43,14 @@ class Compatible(StrEnum):
     SEISBENCH = "seisbench"
 
 
+class Precision(StrEnum):
+    """What the network computes in."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
 def main() -> NoReturn:
     """Run the command line; one clear line on standard error for whatever went wrong."""
     try:
@@ -159,6 +167,8 @@ def bench_stations(
     stride: Annotated[int, typer.Option(help="samples between windows")] = 256,
     weights: Annotated[str, typer.Option(help="a name or a file of weights")] = "default",
     threads: Annotated[int, typer.Option(min=0, help="for every network; 0: one a core")] = 0,
+    precision: Annotated[Precision, typer.Option(help="of our network")] = Precision.AUTO,
+    repeat: Annotated[float, typer.Option(min=1, help="seconds for 3 earthquakes a station")] = 900.0,
     peer_stations: Annotated[int, typer.Option(min=0, help="stations for other pickers; 0: leave out")] = 100,
     latency: Annotated[bool, typer.Option("--latency", help="also measure delays in real time")] = False,
     paced_seconds: Annotated[float, typer.Option(min=5, help="seconds of each real-time run")] = 60.0,
@@ -173,6 +183,8 @@ def bench_stations(
         stride,
         weights=weights,
         threads=threads,
+        precision=precision.value,
+        repeat_s=repeat,
         peer_stations=peer_stations,
         latency=latency,
         paced_s=paced_seconds,

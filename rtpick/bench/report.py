@@ -84,6 +84,8 @@ class Figures:
         Model version.
     threads : int
         Given to our network and to the peers' torch.
+    repeat_s : float
+        Each station hears the recording, with three earthquakes in it, once in this time.
     ours : OurFigures
     peers : tuple of Throughput
     absent : tuple of Absent
@@ -95,6 +97,7 @@ class Figures:
     machine: Machine
     weights: str
     threads: int
+    repeat_s: float
     ours: OurFigures
     peers: tuple[Throughput, ...]
     absent: tuple[Absent, ...]
@@ -210,6 +213,7 @@ def _describe(figures: Figures) -> list[str]:
         f"{machine.processor}, {machine.cores} cores, {figures.threads} threads; {machine.system}",
         f"Python {machine.python}; {versions}",
         f"weights {figures.weights}; our engine {figures.ours.engine}; load before {machine.load_before:.2f}",
+        f"each station hears three earthquakes in {figures.repeat_s:g} s",
     ]
 
 

@@ -7,8 +7,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from structlog.stdlib import BoundLogger
 
@@ -28,13 +26,8 @@ from rtpick.bench.seisbench_peer import (
     measure_classify,
     measure_reading,
 )
-from rtpick.bench.synthetic_network import (
-    SAMPLING_RATE_HZ,
-    START_NS,
-    SyntheticNetwork,
-    build_network,
-    select_stations,
-)
+from rtpick.bench.synthetic_network import START_NS, SyntheticNetwork, build_network, select_stations
+from rtpick.bench.waveforms import SAMPLING_RATE_HZ, Reference
 from rtpick.bench.whereabouts import WORKERS
 from rtpick.networks import Network, load_network
 from rtpick.settings.schema import BufferSettings, EngineSettings, LoggingSettings, PickingSettings
@@ -52,8 +45,10 @@ class Bench:
     """What all measurements share."""
 
     network: Network
-    recording_CT: npt.NDArray[np.float64]
+    reference: Reference
+    repeat_s: float
     threads: int
+    precision: str
     cores: int
     log: BoundLogger
     console: Console
@@ -61,7 +56,12 @@ class Bench:
     def settings(self, stride_samples: int) -> OurSettings:
         """Our settings at a hop; all else as the daemon has it by default."""
         picking = PickingSettings.model_validate({"stride_samples": stride_samples})
-        return OurSettings(picking, EngineSettings(threads=self.threads), BufferSettings())
+        engine = EngineSettings.model_validate({"threads": self.threads, "precision": self.precision})
+        return OurSettings(picking, engine, BufferSettings())
+
+    def draw(self, station_count: int, seconds: float) -> SyntheticNetwork:
+        """Make a network's records."""
+        return build_network(self.reference, station_count, seconds, self.repeat_s)
 
 
 def bench_station_network(
@@ -71,6 +71,8 @@ def bench_station_network(
     *,
     weights: str = "default",
     threads: int = 0,
+    precision: str = "auto",
+    repeat_s: float = 900.0,
     peer_stations: int = 100,
     latency: bool = False,
     paced_s: float = 60.0,
@@ -90,6 +92,10 @@ def bench_station_network(
         As `load_network` takes them; the peers get the same.
     threads : int
         For our network and the peers' torch; 0 for as many as there are cores.
+    precision : str
+        Of our network, as in `EngineSettings`; the peers' is theirs.
+    repeat_s : float
+        Each station hears the recording, three earthquakes in 230 s, once in this time.
     peer_stations : int
         How many of the stations the peers are given; 0 leaves the peers out.
     latency : bool
@@ -103,9 +109,11 @@ def bench_station_network(
     machine = describe_machine()
     log = configure_logging(LoggingSettings(level="warning"))
     threads = threads or machine.cores
-    bench = Bench(load_network(weights), read_reference(), threads, machine.cores, log, console)
+    bench = Bench(
+        load_network(weights), read_reference(), repeat_s, threads, precision, machine.cores, log, console
+    )
     console.print(f"making {station_count} stations of {seconds:g} s ...")
-    waveforms = build_network(bench.recording_CT, station_count, seconds)
+    waveforms = bench.draw(station_count, seconds)
     ours = pick_at_full_speed(bench, waveforms, stride_samples)
     compared = select_stations(waveforms, peer_stations)
     del waveforms
@@ -114,6 +122,7 @@ def bench_station_network(
         machine=machine,
         weights=bench.network.model_version,
         threads=bench.threads,
+        repeat_s=repeat_s,
         ours=ours,
         peers=peers,
         absent=absent,
@@ -189,7 +198,7 @@ def measure_latency(
         capacity = LOAD * reached.windows_per_s * stride_samples / SAMPLING_RATE_HZ
         carried = max(min(station_count, int(capacity)), 1)
         bench.console.print(f"{carried} stations at a hop of {stride_samples} at their own pace ...")
-        waveforms = build_network(bench.recording_CT, carried, HISTORY_S + paced_s)
+        waveforms = bench.draw(carried, HISTORY_S + paced_s)
         from_ns = START_NS + to_ns(HISTORY_S)
         outcome = run_ours(
             bench.network, waveforms, bench.settings(stride_samples), bench.log, Pace(from_ns)

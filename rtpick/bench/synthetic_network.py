@@ -1,9 +1,6 @@
-"""A large station network made from one real recording: miniSEED records in the order of their arrival.
+"""A large station network: miniSEED records in the order of their arrival.
 
 Shape suffixes: C component (Z, N, E), T time.
-
-Every station hears the recording at another moment, at another gain and over noise of its own, so that picks
-fall at all times and the compressed records differ as they do in a live network.
 """
 
 from __future__ import annotations
@@ -14,25 +11,17 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
-import numpy.typing as npt
 from pymseed import DataEncoding, MS3Record
 
+from rtpick.bench.waveforms import COMPONENTS, SAMPLING_RATE_HZ, Int32Array, Reference, draw_station
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.inventory import Inventory, Station
 from rtpick.vocabulary.time import NS_PER_S, parse_utc, to_ns
 
-SAMPLING_RATE_HZ = 100
-COMPONENTS = "ZNE"
 START_NS = parse_utc("2020-01-01T00:00:00Z")
 RECORD_BYTES = 512
 NETWORK_CODE = "XX"
-NOISE_COUNTS = 50.0  # standard deviation of each station's own noise
-GAIN_RANGE = (0.3, 3.0)
-FADE_SAMPLES = 400  # the recording's end runs into its beginning over this span
 LONGEST_FIRST_RECORD = 400  # samples; packets of different channels must not end together
-
-Int32Array = npt.NDArray[np.int32]
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,55 +61,34 @@ class SyntheticNetwork:
         return sum(len(record.content) for record in self.records)
 
 
-def build_network(recording_CT: Float64Array, station_count: int, seconds: float) -> SyntheticNetwork:
-    """Encode the waveforms of a network.
+def build_network(
+    reference: Reference, station_count: int, seconds: float, repeat_s: float
+) -> SyntheticNetwork:
+    """Draw and encode the waveforms of a network.
 
     Parameters
     ----------
-    recording_CT : ndarray, shape (3, T)
-        Real ground motion at 100 Hz: Z, N, E in counts.
+    reference : Reference
+        Real ground motion.
     station_count : int
         A station's waveforms depend on its number alone.
     seconds : float
         Span of data of each station.
+    repeat_s : float
+        Time in which a station hears the recording once.
 
     Returns
     -------
     SyntheticNetwork
     """
-    loop_CT = close_loop(recording_CT, FADE_SAMPLES)
     sample_count = round(seconds * SAMPLING_RATE_HZ)
     records: list[Record] = []
     for number in range(station_count):
         chance = np.random.default_rng(number)
-        records += encode_station(number, draw_station(loop_CT, sample_count, chance), chance)
+        samples_CT = draw_station(reference, sample_count, repeat_s, chance)
+        records += encode_station(number, samples_CT, chance)
     records.sort(key=attrgetter("end_ns"))
     return SyntheticNetwork(station_count, seconds, tuple(records))
-
-
-def close_loop(recording_CT: Float64Array, fade_samples: int) -> Float64Array:
-    """Blend a recording's end into its beginning, so that it can be repeated without a step.
-
-    Examples
-    --------
-    >>> close_loop(np.ones((3, 10)), 2).shape
-    (3, 8)
-    """
-    ramp_T = np.linspace(0.0, 1.0, fade_samples)
-    loop_CT = recording_CT[:, :-fade_samples].copy()
-    end_CT = recording_CT[:, -fade_samples:]
-    loop_CT[:, :fade_samples] = ramp_T * loop_CT[:, :fade_samples] + (1 - ramp_T) * end_CT
-    return loop_CT
-
-
-def draw_station(loop_CT: Float64Array, sample_count: int, chance: np.random.Generator) -> Int32Array:
-    """Give a station its share of the recording: shifted, scaled, over its own noise; counts, (3, T)."""
-    start = int(chance.integers(loop_CT.shape[1]))
-    indices = (start + np.arange(sample_count)) % loop_CT.shape[1]
-    gain = np.exp(chance.uniform(*np.log(GAIN_RANGE)))
-    noise_CT = chance.normal(scale=NOISE_COUNTS, size=(3, sample_count))
-    counts_CT: Int32Array = np.rint(gain * loop_CT[:, indices] + noise_CT).astype(np.int32)
-    return counts_CT
 
 
 def encode_station(number: int, samples_CT: Int32Array, chance: np.random.Generator) -> list[Record]:

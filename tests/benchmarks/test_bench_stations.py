@@ -21,25 +21,24 @@ from rtpick.bench.synthetic_network import (
     START_NS,
     SyntheticNetwork,
     build_network,
-    close_loop,
-    draw_station,
     group_by_channel,
     list_stations,
     select_stations,
 )
+from rtpick.bench.waveforms import draw_station
 from rtpick.ingest.miniseed import decode_record
 from rtpick.networks import load_network
 from rtpick.settings.schema import BufferSettings, EngineSettings, PickingSettings
 from rtpick.vocabulary.time import to_ns
 
-STATIONS, SECONDS, STRIDE = 3, 90.0, 256
+STATIONS, SECONDS, STRIDE, REPEAT_S = 3, 90.0, 256, 1.0
 FULL_WINDOWS = (9000 - 3000) // STRIDE + 1
 PARTIAL_WINDOWS = 2 * (3000 * 7 // 10 // STRIDE + 1)  # at either end, with 30 % of their samples or more
 
 
 @pytest.fixture(scope="module")
 def network() -> SyntheticNetwork:
-    return build_network(read_reference(), STATIONS, SECONDS)
+    return build_network(read_reference(), STATIONS, SECONDS, REPEAT_S)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def settings() -> OurSettings:
 
 def test_the_records_hold_the_samples_that_were_drawn(network: SyntheticNetwork) -> None:
     chance = np.random.default_rng(1)
-    drawn_CT = draw_station(close_loop(read_reference(), 400), 9000, chance)
+    drawn_CT = draw_station(read_reference(), 9000, REPEAT_S, chance)
     for row, component in enumerate("ZNE"):
         own = [r for r in network.records if str(r.channel) == f"XX.S0001..HH{component}"]
         packets = [decode_record(r.content, source="", sequence=None, received_ns=0) for r in own]
@@ -67,7 +66,7 @@ def test_records_come_by_their_ends_and_stations_are_interleaved(network: Synthe
 
 
 def test_a_station_does_not_depend_on_how_many_there_are(network: SyntheticNetwork) -> None:
-    alone = build_network(read_reference(), 1, SECONDS)
+    alone = build_network(read_reference(), 1, SECONDS, REPEAT_S)
     chosen = select_stations(network, 1)
     assert group_by_channel(chosen.records) == group_by_channel(alone.records)
     assert len(list_stations(network)) == STATIONS
@@ -75,7 +74,9 @@ def test_a_station_does_not_depend_on_how_many_there_are(network: SyntheticNetwo
 
 def test_figures_are_there_and_agree_with_the_windows_that_can_be(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    figures = bench_station_network(STATIONS, SECONDS, STRIDE, peer_stations=2, json_path=path)
+    figures = bench_station_network(
+        STATIONS, SECONDS, STRIDE, repeat_s=REPEAT_S, peer_stations=2, json_path=path
+    )
     ours = figures.ours.throughput
     assert FULL_WINDOWS * STATIONS <= ours.windows <= (FULL_WINDOWS + PARTIAL_WINDOWS) * STATIONS
     assert ours.picks >= STATIONS
@@ -139,7 +140,7 @@ def test_a_missing_peer_is_told(monkeypatch: pytest.MonkeyPatch, network: Synthe
 
 def test_a_paced_run_holds_records_until_they_fall_due(settings: OurSettings) -> None:
     paced_s, history_s = 6.0, 64.0
-    waveforms = build_network(read_reference(), 2, history_s + paced_s)
+    waveforms = build_network(read_reference(), 2, history_s + paced_s, REPEAT_S)
     from_ns = START_NS + to_ns(history_s)
     outcome = run_ours(load_network(), waveforms, settings, get_logger(), Pace(from_ns))
     due_ns = np.array([record.end_ns for record in waveforms.records]) + outcome.feed.real_offset_ns
