@@ -52,15 +52,23 @@ def reference(network, packets):
         buffer.add(packet, NOW_NS)
     sums: dict = {}
     for window in buffer.flush():
-        wave_BCT = torch.from_numpy(window.samples_CT)[None]
-        with torch.inference_mode():
-            prob_PT = network(wave_BCT)[0].numpy()[1:]
+        prob_PT = _forward(network, window.samples_CT)
         usable_T = _usable(window.samples_CT)
         table = sums.setdefault(window.instrument, (window.phase_ns, {}))[1]
         for t in np.flatnonzero(usable_T):
             total_P, count = table.get(window.start_index + int(t), (np.zeros(2, np.float32), 0))
             table[window.start_index + int(t)] = (total_P + prob_PT[:, t], count + 1)
     return sorted(pick for name, (phase_ns, table) in sums.items() for pick in _peaks(name, phase_ns, table))
+
+
+def _forward(network, samples_CT):
+    # One thread: on a busy machine several wait for one another on so small a task.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        prob_PT = network(torch.from_numpy(samples_CT)[None])[0].numpy()[1:]
+    torch.set_num_threads(threads)
+    return prob_PT
 
 
 def _usable(samples_CT):
