@@ -11,9 +11,9 @@ the picks: a power cut may spoil those of the last seconds. They carry checksums
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -82,8 +82,8 @@ class ClipStore:
             oldest = next(iter(self._sizes_bytes))
             with storage_errors(oldest):
                 oldest.unlink(missing_ok=True)
+                _remove_if_empty(oldest.parent)
             self._forget(oldest)
-            _remove_if_empty(oldest.parent)
 
     def _forget(self, path: Path) -> None:
         self.total_bytes -= self._sizes_bytes.pop(path, 0)
@@ -150,10 +150,9 @@ def _sizes_by_age(directory: Path) -> dict[Path, int]:
 
 
 def _remove_if_empty(directory: Path) -> None:
-    with os.scandir(directory) as entries:
-        empty = next(entries, None) is None
-    if empty:
-        directory.rmdir()
+    with suppress(FileNotFoundError):
+        if next(directory.iterdir(), None) is None:
+            directory.rmdir()
 
 
 def _remove_partial(directory: Path) -> None:

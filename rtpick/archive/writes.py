@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from rtpick.archive import rows, tables
 from rtpick.vocabulary.event import Event
-from rtpick.vocabulary.pick import Pick, PickStatus
+from rtpick.vocabulary.pick import Pick, PickStatus, Rank, rank_of
 from rtpick.vocabulary.waveform import Gap, Progress
 
 KIND_PICK = "pick"
@@ -18,27 +18,12 @@ KIND_EVENT = "event"
 # Below the limit of bound variables of every SQLite and PostgreSQL in use.
 _IDS_A_QUERY = 500
 
-Rank = tuple[bool, int]
-
-
-def rank(status: str, revision: int) -> Rank:
-    """How decided a pick is: anything decided outranks anything preliminary, then the revision counts.
-
-    A run that resumes may reach its decision in fewer revisions than the run before it.
-
-    Examples
-    --------
-    >>> rank("final", 1) > rank("preliminary", 3) > rank("preliminary", 2)
-    True
-    """
-    return status != PickStatus.PRELIMINARY.value, revision
-
 
 def save_picks(connection: Connection, picks: Iterable[Pick]) -> None:
     """Keep the most decided revision of each pick, and note in the outbox what is news."""
     best = _most_decided(picks)
     known = _known_ranks(connection, list(best))
-    news = [pick for pick_id, pick in best.items() if _pick_rank(pick) > known.get(pick_id, (False, -1))]
+    news = [pick for pick_id, pick in best.items() if pick.rank > known.get(pick_id, (False, -1))]
     if not news:
         return
     _upsert(connection, tables.pick, [rows.pick_row(pick) for pick in news])
@@ -50,13 +35,9 @@ def _most_decided(picks: Iterable[Pick]) -> dict[str, Pick]:
     best: dict[str, Pick] = {}
     for pick in picks:
         other = best.get(pick.pick_id)
-        if other is None or _pick_rank(pick) > _pick_rank(other):
+        if other is None or pick.rank > other.rank:
             best[pick.pick_id] = pick
     return best
-
-
-def _pick_rank(pick: Pick) -> Rank:
-    return rank(pick.status.value, pick.revision)
 
 
 def _known_ranks(connection: Connection, pick_ids: Sequence[str]) -> dict[str, Rank]:
@@ -64,9 +45,8 @@ def _known_ranks(connection: Connection, pick_ids: Sequence[str]) -> dict[str, R
     known: dict[str, Rank] = {}
     for some in _portions(pick_ids):
         query = select(columns.pick_id, columns.status, columns.revision).where(columns.pick_id.in_(some))
-        known.update(
-            (pick_id, rank(status, revision)) for pick_id, status, revision in connection.execute(query)
-        )
+        found = connection.execute(query)
+        known.update((pick_id, rank_of(PickStatus(status), revision)) for pick_id, status, revision in found)
     return known
 
 

@@ -18,7 +18,7 @@ from rtpick.association.world import World, build_world
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.event import Event, EventStatus
 from rtpick.vocabulary.inventory import Inventory
-from rtpick.vocabulary.pick import Pick, PickStatus
+from rtpick.vocabulary.pick import Pick, PickStatus, Rank
 from rtpick.vocabulary.time import to_ns, to_s
 
 _LONG_AGO_NS = -(2**62)
@@ -45,7 +45,7 @@ class AssociatorState:
     history : History
     ledger : Ledger
     revisions : mapping
-        Latest revision number and signal (None: withdrawn) of each pick that is not settled.
+        Rank, time and signal of the latest revision (None: withdrawn) of each pick that is not settled.
     settled_ns : int
         Nothing before this time changes any more.
     frontier_s : float
@@ -56,7 +56,7 @@ class AssociatorState:
     world: World
     history: History = field(default_factory=History)
     ledger: Ledger = field(default_factory=Ledger)
-    revisions: Mapping[str, tuple[int, int, Signal | None]] = field(default_factory=dict)
+    revisions: Mapping[str, tuple[Rank, int, Signal | None]] = field(default_factory=dict)
     settled_ns: int = _LONG_AGO_NS
     frontier_s: float = float("-inf")
     counts: Counts = Counts()
@@ -135,7 +135,7 @@ def restore(settings: AssociationSettings, inventory: Inventory, travel_times: T
     signals, revisions = [], {}
     for pick in picks:
         signal = _signal(state, pick)
-        revisions[pick.pick_id] = (pick.revision, pick.time_ns, signal)
+        revisions[pick.pick_id] = (pick.rank, pick.time_ns, signal)
         if signal is not None and pick.pick_id not in spent:
             signals.append(signal)
     frontier_s = max((to_s(pick.time_ns) for pick in picks), default=float("-inf"))
@@ -155,7 +155,7 @@ def _remembered(events: Iterable[Event], now_s: float) -> Ledger:
 def _take(state: AssociatorState, pick: Pick) -> tuple[AssociatorState, list[Event]]:
     """Take in one revision of one pick."""
     known = state.revisions.get(pick.pick_id)
-    if known is not None and known[0] >= pick.revision:
+    if known is not None and known[0] >= pick.rank:
         return _counted(state, duplicate=1), []
     if pick.time_ns < state.settled_ns or (known is not None and known[1] < state.settled_ns):
         return _counted(state, late=1), []
@@ -165,7 +165,7 @@ def _take(state: AssociatorState, pick: Pick) -> tuple[AssociatorState, list[Eve
     before = known[2] if known is not None else None
     state = replace(
         state,
-        revisions={**state.revisions, pick.pick_id: (pick.revision, pick.time_ns, signal)},
+        revisions={**state.revisions, pick.pick_id: (pick.rank, pick.time_ns, signal)},
         frontier_s=max(state.frontier_s, to_s(pick.time_ns)),
     )
     if _same(before, signal):

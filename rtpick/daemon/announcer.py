@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from structlog.stdlib import BoundLogger
 
@@ -15,7 +15,7 @@ from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.event import Event
 from rtpick.vocabulary.pick import Pick
 
-BATCH_ITEMS = 2000
+BATCH_ITEMS = 500
 
 
 class Announcer:
@@ -34,16 +34,17 @@ class Announcer:
         self._metrics = metrics
         self._log = log
         self._sent: set[tuple[str, int, str]] = set()
-        self._trouble: str | None = None
+        self.trouble: str | None = None
 
-    def announce(self, catalog: Catalog) -> None:
-        """Tell what has been committed and not been told, then note that it was."""
+    def announce(self, catalog: Catalog, beat: Callable[[], None]) -> None:
+        """Tell what has been committed and not been told, then note that it was; `beat` after each batch."""
         try:
             while news := catalog.unpublished(BATCH_ITEMS):
                 self._send(news)
                 self._write(catalog, news)
                 catalog.mark_published(news)
                 self._sent.clear()
+                beat()
                 if len(news) < BATCH_ITEMS:
                     break
         except OSError as error:
@@ -76,11 +77,11 @@ class Announcer:
 
     def _suffer(self, error: OSError) -> None:
         self._metrics.record_publish_failure()
-        if self._trouble is None:
+        if self.trouble is None:
             self._log.error("could not publish; it stays in the outbox", error=str(error))
-        self._trouble = str(error)
+        self.trouble = str(error)
 
     def _recover(self) -> None:
-        if self._trouble is not None:
+        if self.trouble is not None:
             self._log.info("publishing goes on")
-        self._trouble = None
+        self.trouble = None

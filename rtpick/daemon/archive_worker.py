@@ -63,7 +63,7 @@ class ArchiveWorker:
             If a stop was asked for while storage still refuses; the sources deliver again what
             was not committed.
         """
-        self._announcer.announce(self._catalog)
+        self._announcer.announce(self._catalog, worker.beat)
         while not self._incoming.ended:
             emitted = self._incoming.take(TAKE_ITEMS, IDLE_S)
             if emitted:
@@ -79,7 +79,7 @@ class ArchiveWorker:
                 raise ArchiveError(f"stopped with {len(results)} results not committed: {self.trouble}")
             worker.beat()
             worker.pause(self._retry_s)
-        self._announcer.announce(self._catalog)
+        self._announcer.announce(self._catalog, worker.beat)
         self._measure(emitted)
 
     def _try_commit(self, results: Sequence[Result]) -> bool:

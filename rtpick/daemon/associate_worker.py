@@ -16,7 +16,7 @@ from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import to_ns
 from rtpick.vocabulary.waveform import Progress
 
-TAKE_ITEMS = 4096
+TAKE_ITEMS = 64
 IDLE_S = 0.1
 
 
@@ -82,14 +82,15 @@ class AssociateWorker:
         arrived = [emitted.result for emitted in self._incoming.take(TAKE_ITEMS, IDLE_S)]
         if not arrived:
             return
-        for result in arrived:
-            if isinstance(result, Progress):
-                self._watermark.advance(result)
+        progress = [result for result in arrived if isinstance(result, Progress)]
+        for item in progress:
+            self._watermark.advance(item)
         picks = [result for result in arrived if isinstance(result, Pick)]
         began_s = monotonic_s()
         self._state, events = step(self._state, picks, self._watermark.time_ns)
         self._metrics.record_stage("associate", monotonic_s() - began_s)
         self._publish(events, worker)
+        emit(progress, self._to_archive, worker)
 
     def _publish(self, events: Sequence[Event], worker: Worker) -> None:
         for event in events:

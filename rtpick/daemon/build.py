@@ -10,8 +10,10 @@ from structlog.stdlib import BoundLogger
 from rtpick import __version__
 from rtpick.archive.catalog import Catalog
 from rtpick.archive.clips import ClipStore
-from rtpick.association.associate import AssociatorState, restore
+from rtpick.association.associate import AssociatorState, new_state, restore
 from rtpick.association.sites import prepare_travel_times
+from rtpick.association.traveltime import TravelTimes
+from rtpick.association.warm import warm_up
 from rtpick.daemon.announcer import Announcer
 from rtpick.daemon.archive_worker import ArchiveWorker
 from rtpick.daemon.associate_worker import AssociateWorker, Watermark
@@ -31,7 +33,7 @@ from rtpick.vocabulary.time import to_ns
 from rtpick.vocabulary.waveform import Progress
 
 RESULT_CAPACITY = 20_000
-RESTORE_SPAN_S = 1800.0
+RESTORE_SPAN_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Parts:
     pick: PickWorker
     associate: AssociateWorker
     archive: ArchiveWorker
+    announcer: Announcer
     metrics: Metrics
     registry: CollectorRegistry
 
@@ -79,15 +82,31 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
     progress = catalog.progress()
     engine = MeteredEngine(load_network(settings.picking.weights), settings.engine, metrics)
     links = build_links(settings)
+    engine.warm_up()
     picker = Picker(
         settings.picking, settings.buffer, engine, inventory=inventory, progress=progress, clock=wall_ns
     )
-    state = restore_associator(settings, inventory, catalog, progress)
+    watermark = known_watermark(settings, progress)
+    travel_times = prepare_travel_times(settings.association, inventory)
+    warm_up(new_state(settings.association, inventory, travel_times))
+    state = restore_associator(settings, inventory, travel_times, catalog, watermark.time_ns)
+    announcer = Announcer(settings.publish, metrics, log)
+    archive = ArchiveWorker(
+        catalog,
+        build_clip_store(settings),
+        announcer,
+        links.to_archive,
+        settings.archive.retry_s,
+        metrics,
+        log,
+    )
     return Parts(
         links=links,
         catalog=catalog,
         engine=engine,
-        ingest=IngestWorker(progress, links.packets, settings, metrics, log),
+        ingest=IngestWorker(
+            progress, links.packets, settings, metrics, log, may_shed=lambda: archive.trouble is None
+        ),
         pick=PickWorker(
             picker,
             {source.name for source in settings.sources},
@@ -95,19 +114,12 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
             links.to_archive,
             links.to_associate,
             metrics,
+            known_stations=[(item.source, item.station) for item in progress],
+            count_windows=lambda: engine.windows_inferred,
         ),
-        associate=AssociateWorker(
-            state, known_watermark(settings, progress), links.to_associate, links.to_archive, metrics
-        ),
-        archive=ArchiveWorker(
-            catalog,
-            build_clip_store(settings),
-            Announcer(settings.publish, metrics, log),
-            links.to_archive,
-            settings.archive.retry_s,
-            metrics,
-            log,
-        ),
+        associate=AssociateWorker(state, watermark, links.to_associate, links.to_archive, metrics),
+        archive=archive,
+        announcer=announcer,
         metrics=metrics,
         registry=registry,
     )
@@ -137,12 +149,14 @@ def known_watermark(settings: Settings, progress: list[Progress]) -> Watermark:
 
 
 def restore_associator(
-    settings: Settings, inventory: Inventory, catalog: Catalog, progress: list[Progress]
+    settings: Settings,
+    inventory: Inventory,
+    travel_times: TravelTimes,
+    catalog: Catalog,
+    watermark_ns: int,
 ) -> AssociatorState:
-    """The associator as the archive's picks and events say it was."""
-    travel_times = prepare_travel_times(settings.association, inventory)
-    settled_ns = min((item.settled_ns for item in progress), default=0)
-    since_ns = settled_ns - to_ns(RESTORE_SPAN_S + settings.association.settle_s)
-    picks = catalog.picks(since_ns=since_ns) if progress else []
-    events = catalog.events(since_ns=since_ns) if progress else []
+    """The associator as the archive's recent picks and events say it was."""
+    since_ns = watermark_ns - to_ns(RESTORE_SPAN_S + settings.association.settle_s)
+    picks = catalog.picks(since_ns=since_ns) if watermark_ns else []
+    events = catalog.events(since_ns=since_ns) if watermark_ns else []
     return restore(settings.association, inventory, travel_times, picks, events)

@@ -27,21 +27,24 @@ def examine_alive(parts: Parts, workers: Sequence[Worker], settings: HealthSetti
 
 def examine_ready(parts: Parts, source_names: Sequence[str]) -> list[Finding]:
     """Ready means: every source is connected and storage takes what it is given."""
-    return [*(_connected(parts, name) for name in source_names), _committing(parts)]
+    return [*(_connected(parts, name) for name in source_names), _committing(parts), _publishing(parts)]
 
 
 def _inferring(parts: Parts, settings: HealthSettings) -> Finding:
-    packet_s, inference_s = parts.pick.last_packet_s, parts.engine.last_inference_s
-    if packet_s is None:
-        return Finding("inference", True, "no packet has come yet")
-    waiting_s = packet_s - inference_s
-    detail = f"newest packet {monotonic_s() - packet_s:.1f} s ago, {max(waiting_s, 0.0):.1f} s behind it"
+    since_s = parts.pick.waiting_since_s
+    waiting_s = 0.0 if since_s is None else monotonic_s() - since_s
+    detail = f"{parts.engine.windows_inferred} windows inferred, packets wait for {waiting_s:.1f} s"
     return Finding("inference", waiting_s < settings.inference_timeout_s, detail)
 
 
 def _committing(parts: Parts) -> Finding:
     trouble = parts.archive.trouble
     return Finding("archive", trouble is None, trouble or "takes what it is given")
+
+
+def _publishing(parts: Parts) -> Finding:
+    trouble = parts.announcer.trouble
+    return Finding("publishing", trouble is None, trouble or "nothing is held up")
 
 
 def _connected(parts: Parts, name: str) -> Finding:

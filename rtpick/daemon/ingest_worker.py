@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from structlog.stdlib import BoundLogger
 
+from rtpick.daemon.links import Arriving
 from rtpick.ingest.archive_replay import index_archive, iterate_packets
 from rtpick.ingest.inventory_choice import InstrumentChoice
 from rtpick.ingest.sanitise import sanitise_packet
@@ -23,9 +26,9 @@ from rtpick.runtime.worker import Worker
 from rtpick.settings.schema import ArchiveSourceSettings, SeedLinkSettings, Settings, Source
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
-from rtpick.vocabulary.errors import AuthenticationError, SourceError
+from rtpick.vocabulary.errors import SourceError
 from rtpick.vocabulary.time import to_s
-from rtpick.vocabulary.waveform import EndOfStream, Packet, Progress, RejectCause, Rejection
+from rtpick.vocabulary.waveform import EndOfStream, Gap, GapCause, Packet, Progress, RejectCause, Rejection
 
 TICK_S = 0.2
 FULL_WAIT_S = 0.005
@@ -46,15 +49,19 @@ class IngestWorker:
         To the pick worker.
     settings : Settings
         Sources, priority of sensors, patience of the link.
+    may_shed : callable
+        Whether a packet may be given up at all: not while storage refuses, since then the servers
+        are to keep what we cannot.
     """
 
     def __init__(
         self,
         progress: Iterable[Progress],
-        edge: Edge[Packet | EndOfStream],
+        edge: Edge[Arriving],
         settings: Settings,
         metrics: Metrics,
         log: BoundLogger,
+        may_shed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._sources = settings.sources
         self._progress = tuple(progress)
@@ -62,7 +69,12 @@ class IngestWorker:
         self._overload_wait_s = settings.buffer.overload_wait_s
         self._metrics = metrics
         self._log = log
-        self._choice = InstrumentChoice(settings.inventory.band_instrument_priority)
+        self._may_shed = may_shed
+        self._choice = InstrumentChoice(
+            settings.inventory.band_instrument_priority,
+            known=[lock.channel for item in self._progress for lock in item.locks],
+        )
+        self._lost: deque[Gap] = deque(maxlen=MAXIMUM_TOLD)
         self._passed_over: set[ChannelId] = set()
         self.states: dict[str, SourceStatus] = {}
 
@@ -73,7 +85,7 @@ class IngestWorker:
     async def _run(self, worker: Worker) -> None:
         tasks = [asyncio.create_task(self._read(source), name=source.name) for source in self._sources]
         try:
-            while not worker.stopping and not all(task.done() for task in tasks):
+            while not (worker.stopping or all(task.done() for task in tasks) or any(map(has_bug, tasks))):
                 worker.beat()
                 await asyncio.wait(tasks, timeout=TICK_S, return_when=asyncio.ALL_COMPLETED)
         finally:
@@ -97,8 +109,9 @@ class IngestWorker:
                 await run_session(source, self._resume(source.name), self._emit, wall_ns, random.Random())
             else:
                 await self._replay(source)
-        except AuthenticationError as refusal:
-            self._log.error("source refused us", source=source.name, error=str(refusal))
+        except SourceError as refusal:
+            self._log.error("source given up", source=source.name, error=str(refusal))
+            await self._forward(EndOfStream(source.name))
             raise
 
     def _resume(self, source: str) -> Mapping[StationId, Progress]:
@@ -148,16 +161,27 @@ class IngestWorker:
     async def _forward(self, item: Packet | EndOfStream) -> None:
         deadline_s = monotonic_s() + self._overload_wait_s
         while not self._edge.offer(item):
-            if monotonic_s() > deadline_s:
+            if monotonic_s() > deadline_s and self._may_shed() and isinstance(item, Packet):
                 self._shed(item)
                 return
             await asyncio.sleep(FULL_WAIT_S)
+        while self._lost and self._edge.offer(self._lost[0]):
+            self._lost.popleft()
 
-    def _shed(self, item: Packet | EndOfStream) -> None:
-        oldest = self._edge.displace(item)
+    def _shed(self, packet: Packet) -> None:
+        """Let the oldest packet go; its gap is told as soon as there is room."""
+        oldest = self._edge.displace(packet, lambda waiting: isinstance(waiting, Packet))
         if isinstance(oldest, Packet):
-            rejection = Rejection(oldest.channel, RejectCause.OVERLOAD, len(oldest.samples))
-            self._metrics.record_rejection(rejection)
+            self._metrics.record_rejection(
+                Rejection(oldest.channel, RejectCause.OVERLOAD, len(oldest.samples))
+            )
+            self._lost.append(Gap(oldest.channel, oldest.start_ns, oldest.end_ns, GapCause.OVERLOAD))
+
+
+def has_bug(task: asyncio.Task[Any]) -> bool:
+    """Whether a source's task has failed in a way that no server can be blamed for."""
+    failed = task.done() and not task.cancelled() and task.exception() is not None
+    return failed and not isinstance(task.exception(), SourceError)
 
 
 async def paced_packets(source: ArchiveSourceSettings) -> AsyncIterator[Packet | Rejection]:

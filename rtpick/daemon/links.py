@@ -14,7 +14,7 @@ from rtpick.vocabulary.waveform import Clip, EndOfStream, Gap, Packet, Progress
 
 WAIT_S = 1.0
 
-Arriving = Packet | EndOfStream
+Arriving = Packet | Gap | EndOfStream
 Result = Pick | Clip | Progress | Gap | Event
 
 

@@ -1,4 +1,4 @@
-"""An engine that tells how many windows it has inferred, and when it last did.
+"""An engine that tells how many windows it has inferred.
 
 Arrays: B batch, C component, P phase, T time.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from rtpick.networks import Network
 from rtpick.picking.engine import Engine
-from rtpick.runtime.clock import monotonic_s
 from rtpick.settings.schema import EngineSettings
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.waveform import Float32Array
@@ -19,15 +18,12 @@ class MeteredEngine(Engine):
     Attributes
     ----------
     windows_inferred : int
-    last_inference_s : float
-        Monotonic; of the construction before the first.
     """
 
     def __init__(self, network: Network, settings: EngineSettings, metrics: Metrics) -> None:
         super().__init__(network, settings)
         self._metrics = metrics
         self.windows_inferred = 0
-        self.last_inference_s = monotonic_s()
         metrics.record_model(self.model_version)
 
     def infer(self, wave_BCT: Float32Array) -> Float32Array:
@@ -35,7 +31,6 @@ class MeteredEngine(Engine):
         prob_BPT = super().infer(wave_BCT)
         self._metrics.record_batch(len(wave_BCT))
         self.windows_inferred += len(wave_BCT)
-        self.last_inference_s = monotonic_s()
         return prob_BPT
 
     def swap(self, network: Network) -> None:

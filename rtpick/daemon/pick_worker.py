@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 
 from rtpick.daemon.links import Arriving, Emitted, Result, emit
@@ -11,11 +11,14 @@ from rtpick.runtime.clock import monotonic_s, wall_ns
 from rtpick.runtime.edge import Edge
 from rtpick.runtime.worker import Worker
 from rtpick.telemetry.metrics import Metrics
+from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.pick import Pick
-from rtpick.vocabulary.waveform import EndOfStream, Gap, Progress
+from rtpick.vocabulary.time import to_ns
+from rtpick.vocabulary.waveform import EndOfStream, Gap, Packet, Progress
 
 TAKE_PACKETS = 512
 IDLE_S = 0.05
+BIRTH_MARGIN_S = 120.0
 
 
 class PickWorker:
@@ -28,6 +31,15 @@ class PickWorker:
         When all of them have ended, what remains in the rings is flushed.
     incoming : Edge
     to_archive, to_associate : Edge
+    known_stations : iterable of (source, StationId)
+        Those that have a resume point already.
+    count_windows : callable
+        Windows inferred so far.
+
+    Attributes
+    ----------
+    waiting_since_s : float or None
+        Arrival of the first packet after the last inference.
     """
 
     def __init__(
@@ -38,6 +50,9 @@ class PickWorker:
         to_archive: Edge[Emitted],
         to_associate: Edge[Emitted],
         metrics: Metrics,
+        *,
+        known_stations: Iterable[tuple[str, StationId]] = (),
+        count_windows: Callable[[], int] = lambda: 0,
     ) -> None:
         self._picker = picker
         self._open_sources = set(source_names)
@@ -45,8 +60,11 @@ class PickWorker:
         self._to_archive = to_archive
         self._to_associate = to_associate
         self._metrics = metrics
+        self._count_windows = count_windows
         self._orders: SimpleQueue[Callable[[Picker], None]] = SimpleQueue()
-        self.last_packet_s: float | None = None
+        self._known_stations = set(known_stations)
+        self._inferred = 0
+        self.waiting_since_s: float | None = None
         self.ended = False
 
     def order(self, change: Callable[[Picker], None]) -> None:
@@ -55,16 +73,22 @@ class PickWorker:
 
     def body(self, worker: Worker) -> None:
         """Run until the link from ingest has ended."""
-        self._picker.engine.warm_up()
         while not self._incoming.ended:
             self._obey()
             for item in self._incoming.take(TAKE_PACKETS, IDLE_S):
                 self._accept(item, worker)
             self._pass_on(self._picker.step(wall_ns()), worker)
+            self._note_inference()
             worker.beat()
         self.ended = not self._open_sources
         last = self._picker.flush(wall_ns()) if self.ended else self._picker.step(wall_ns(), force=True)
         self._pass_on(last, worker)
+
+    def _note_inference(self) -> None:
+        inferred = self._count_windows()
+        if inferred != self._inferred:
+            self._inferred = inferred
+            self.waiting_since_s = None
 
     def _obey(self) -> None:
         try:
@@ -76,20 +100,42 @@ class PickWorker:
     def _accept(self, item: Arriving, worker: Worker) -> None:
         if isinstance(item, EndOfStream):
             self._open_sources.discard(item.source)
-            return
-        self.last_packet_s = monotonic_s()
-        for finding in self._picker.add(item, wall_ns()):
+        elif isinstance(item, Gap):
+            self._tell_gap(item, worker)
+        else:
+            self._add(item, worker)
+
+    def _add(self, packet: Packet, worker: Worker) -> None:
+        self._welcome(packet, worker)
+        if self.waiting_since_s is None:
+            self.waiting_since_s = monotonic_s()
+        for finding in self._picker.add(packet, wall_ns()):
             if isinstance(finding, Gap):
-                self._metrics.record_gap(finding)
-                emit([finding], self._to_archive, worker)
+                self._tell_gap(finding, worker)
             else:
                 self._metrics.record_rejection(finding)
 
+    def _tell_gap(self, gap: Gap, worker: Worker) -> None:
+        self._metrics.record_gap(gap)
+        emit([gap], self._to_archive, worker)
+
+    def _welcome(self, packet: Packet, worker: Worker) -> None:
+        """Keep where a station began: a death before its first window must not cost what it sent."""
+        key = packet.source, packet.channel.station_id
+        if key in self._known_stations:
+            return
+        self._known_stations.add(key)
+        before = None if packet.sequence is None else packet.sequence - 1
+        settled_ns = packet.start_ns - to_ns(BIRTH_MARGIN_S)
+        birth = Progress(*key, before, packet.start_ns, settled_ns)
+        emit([birth], self._to_associate, worker)
+
     def _pass_on(self, results: Sequence[Result], worker: Worker) -> None:
-        """Progress goes to the archive last in line, behind the picks it was caused by."""
+        """A pick reaches the archive before its event can; progress goes the long way, behind both."""
         for result in results:
+            if not isinstance(result, Progress):
+                emit([result], self._to_archive, worker)
             if isinstance(result, Pick):
                 self._metrics.record_pick(result)
             if isinstance(result, Pick | Progress):
                 emit([result], self._to_associate, worker)
-            emit([result], self._to_archive, worker)

@@ -7,10 +7,10 @@ from pathlib import Path
 from structlog.stdlib import BoundLogger
 
 from rtpick.daemon.pick_worker import PickWorker
-from rtpick.networks import load_network
+from rtpick.networks import Network, load_network
 from rtpick.picking.picker import Picker
 from rtpick.settings.load import load_settings
-from rtpick.settings.schema import Settings
+from rtpick.settings.schema import PickingSettings, Settings
 from rtpick.telemetry.logs import configure_logging
 from rtpick.vocabulary.errors import RtpickError
 
@@ -31,33 +31,40 @@ class Reloader:
 
     def __init__(self, path: Path, settings: Settings, pick: PickWorker, log: BoundLogger) -> None:
         self._path = path
-        self._settings = settings
+        self._at_start = settings
+        self._picking = settings.picking
         self._pick = pick
         self._log = log
 
     def reload(self) -> None:
-        """Read the file and apply the difference."""
+        """Read the file and have the difference applied."""
         try:
             fresh = load_settings(self._path)
-            self._apply(fresh)
+            swaps = fresh.picking.weights != self._picking.weights
+            network = load_network(fresh.picking.weights) if swaps else None
         except RtpickError as error:
-            self._log.error("reload refused; the running configuration stays", error=str(error))
+            self._refuse(error)
             return
-        self._log.info("reloaded", needs_restart=restart_keys(self._settings, fresh) or "nothing")
-        self._settings = fresh
-
-    def _apply(self, fresh: Settings) -> None:
-        if fresh.picking != self._settings.picking:
-            network = load_network(fresh.picking.weights)
-            swap = fresh.picking.weights != self._settings.picking.weights
-
-            def change(picker: Picker) -> None:
-                picker.retune(fresh.picking)
-                if swap:
-                    picker.engine.swap(network)
-
-            self._pick.order(change)
         configure_logging(fresh.logging)
+        live = {name: getattr(fresh.picking, name) for name in LIVE_PICKING_KEYS}
+        picking = self._picking.model_copy(update=live)
+        self._pick.order(lambda picker: self._apply(picker, picking, network))
+        self._log.info("reload read", needs_restart=restart_keys(self._at_start, fresh) or "nothing")
+
+    def _apply(self, picker: Picker, picking: PickingSettings, network: Network | None) -> None:
+        """In the picker's own thread: weights first, since they may be refused."""
+        try:
+            if network is not None:
+                picker.engine.swap(network)
+        except RtpickError as error:
+            self._refuse(error)
+            return
+        picker.retune(picking)
+        self._picking = picking
+        self._log.info("reloaded", model=picker.engine.model_version)
+
+    def _refuse(self, error: RtpickError) -> None:
+        self._log.error("reload refused; the running configuration stays", error=str(error))
 
 
 def restart_keys(running: Settings, fresh: Settings) -> list[str]:

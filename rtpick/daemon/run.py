@@ -52,20 +52,15 @@ class Daemon:
 
     def run(self) -> None:
         """Run to the end; what is committed is all that the next start needs."""
-        health = Worker("health", self._health.serve)
-        health.start()
         self._log.info("started", health_port=self._health.port, model=self._parts.engine.model_version)
         supervisor = Supervisor(
             self._workers,
             Notifier(),
             Hooks(self._tick, self._reloader.reload, self._tell_stall),
+            attendants=[Worker("health", self._health.serve)],
             worker_timeout_s=self._settings.health.worker_timeout_s,
         )
-        try:
-            supervisor.run()
-        finally:
-            health.stop()
-            health.join(2.0)
+        supervisor.run()
         self._log.info("stopped; everything is committed")
 
     def _build_workers(self) -> list[Worker]:

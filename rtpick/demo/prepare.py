@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtpick.demo.recording import write_coordinates, write_recording
+from rtpick.vocabulary.errors import SettingsError
 
+MARKER = ".rtpick-demo"
 CONFIGURATION = """\
 # The configuration of the demonstration; see config/rtpick.yaml for every key.
 sources:
@@ -56,11 +58,13 @@ class Stage:
 def prepare_stage(out: Path) -> Stage:
     """Write recording, coordinates and configuration into `out`, on ports that are free now."""
     recording = out / "recording"
+    refuse_foreign_folder(out)
     for stale in (recording, out / "clips"):
         shutil.rmtree(stale, ignore_errors=True)
     for stale in out.glob("rtpick.sqlite*"):
         stale.unlink()
     recording.mkdir(parents=True)
+    (out / MARKER).touch()
     write_recording(recording)
     write_coordinates(out / "stations.csv")
     ports = free_ports(3)
@@ -72,6 +76,18 @@ def prepare_stage(out: Path) -> Stage:
         )
     )
     return stage
+
+
+def refuse_foreign_folder(out: Path) -> None:
+    """Begin only where there is nothing, or an earlier demonstration, to be overwritten.
+
+    Raises
+    ------
+    SettingsError
+        If the folder holds anything else.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / MARKER).exists():
+        raise SettingsError(f"{out} is not empty and not of an earlier demonstration: name another folder")
 
 
 def free_ports(count: int) -> list[int]:

@@ -18,7 +18,7 @@ from rtpick.vocabulary.errors import WorkerError
 
 REFRESH_S = 0.25
 RECORDING_S = 231.0
-SPARE_S = 60.0
+SPARE_S = 150.0
 PIPE_WIDTH = 150
 
 
@@ -42,6 +42,7 @@ def run_demo(out: Path, speed: float) -> None:
     watch = Watch(stage.health_port)
     address = f"127.0.0.1:{stage.server_port}"
     console.print(f"SeedLink server on {address}, {speed:g} times real time; results in {out}/")
+    console.print("the first start after an installation compiles the associator: half a minute, once")
     with running_server(stage, speed), running_daemon(stage) as daemon:
         follow(stage, daemon, watch, console, timeout_s=RECORDING_S / speed + SPARE_S)
     report(stage, watch, console)

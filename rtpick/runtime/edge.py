@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from rtpick.runtime.clock import monotonic_s
@@ -66,12 +66,16 @@ class Edge(Generic[Item]):
             self._append(item)
             return True
 
-    def displace(self, item: Item) -> Item | None:
-        """Put `item` at once; where the edge is full the oldest item leaves and is returned."""
+    def displace(self, item: Item, may_leave: Callable[[Item], bool] = lambda _: True) -> Item | None:
+        """Put `item` at once; where the edge is full the oldest that may leave does, and is returned."""
         with self._changed:
-            oldest = self._items.popleft() if len(self._items) >= self.capacity else None
+            leaving = None
+            if len(self._items) >= self.capacity:
+                leaving = next((waiting for waiting in self._items if may_leave(waiting)), None)
+            if leaving is not None:
+                self._items.remove(leaving)
             self._append(item)
-            return oldest
+            return leaving
 
     def take(self, maximum: int, timeout_s: float) -> Sequence[Item]:
         """Take up to `maximum` items, waiting at most `timeout_s` for the first."""

@@ -27,8 +27,10 @@ class Supervisor:
     Parameters
     ----------
     workers : sequence of Worker
-        In the order in which data flow; they are asked to stop in that order, each draining what
-        the one before it has left.
+        In the order in which data flow. A stop is told to all of them; each ends once the one before
+        it has ended and what that left is drained.
+    attendants : sequence of Worker
+        Watched likewise, but they have no end of their own: they are stopped last.
     worker_timeout_s : float
         A worker whose last beat is older is taken to hang; the watchdog is not fed then.
     drain_timeout_s : float
@@ -41,11 +43,14 @@ class Supervisor:
         notifier: Notifier,
         hooks: Hooks,
         *,
+        attendants: Sequence[Worker] = (),
         worker_timeout_s: float,
         drain_timeout_s: float = 60.0,
         tick_s: float = 1.0,
     ) -> None:
         self._workers = workers
+        self._attendants = attendants
+        self._everyone = (*workers, *attendants)
         self._notifier = notifier
         self._hooks = hooks
         self._worker_timeout_s = worker_timeout_s
@@ -62,7 +67,7 @@ class Supervisor:
             If a worker failed or did not finish in time.
         """
         with SignalFlags() as flags:
-            for worker in self._workers:
+            for worker in self._everyone:
                 worker.start()
             self._notifier.ready()
             self._watch(flags)
@@ -78,7 +83,7 @@ class Supervisor:
             flags.wake.clear()
 
     def _working(self) -> bool:
-        failed = any(worker.failure for worker in self._workers)
+        failed = any(worker.failure for worker in self._everyone)
         return not failed and any(worker.alive for worker in self._workers)
 
     def _reload(self) -> None:
@@ -87,25 +92,34 @@ class Supervisor:
         self._notifier.ready()
 
     def _tick(self) -> None:
-        stale = [w for w in self._workers if w.alive and w.beat_age_s > self._worker_timeout_s]
+        self._feed_watchdog()
+        self._notifier.status(self._hooks.on_tick())
+
+    def _feed_watchdog(self) -> None:
+        """Feed it only while every worker that runs beats."""
+        stale = [w for w in self._everyone if w.alive and w.beat_age_s > self._worker_timeout_s]
         for worker in stale:
             if worker.name not in self._stalled:
                 self._hooks.on_stall(worker)
         self._stalled = {worker.name for worker in stale}
         if not stale:
             self._notifier.alive()
-        self._notifier.status(self._hooks.on_tick())
 
     def _shut_down(self) -> None:
         deadline_s = monotonic_s() + self._drain_timeout_s
         for worker in self._workers:
             worker.stop()
-            self._await_end(worker, deadline_s)
+        try:
+            for worker in self._workers:
+                self._await_end(worker, deadline_s)
+        finally:
+            for worker in self._attendants:
+                worker.stop()
         self._report_failures()
 
     def _await_end(self, worker: Worker, deadline_s: float) -> None:
         while not worker.join(self._tick_s):
-            self._notifier.alive()
+            self._feed_watchdog()
             if monotonic_s() > deadline_s:
                 raise WorkerError(
                     f"worker {worker.name!r} did not finish within {self._drain_timeout_s:g} s; "
@@ -113,7 +127,7 @@ class Supervisor:
                 )
 
     def _report_failures(self) -> None:
-        failed = [worker for worker in self._workers if worker.failure]
+        failed = [worker for worker in self._everyone if worker.failure]
         if failed:
             names = ", ".join(worker.name for worker in failed)
             raise WorkerError(f"worker {names} failed: {failed[0].failure!r}") from failed[0].failure

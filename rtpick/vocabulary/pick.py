@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from rtpick.vocabulary.codes import ChannelId, StationId
 
+Rank = tuple[bool, int]
+
 
 class PickStatus(StrEnum):
     """How far a pick is decided."""
@@ -82,3 +84,21 @@ class Pick:
     def station_id(self) -> StationId:
         """The station of the pick."""
         return self.channel.station_id
+
+    @property
+    def rank(self) -> Rank:
+        """How decided the revision is; the one of the highest rank stands."""
+        return rank_of(self.status, self.revision)
+
+
+def rank_of(status: PickStatus, revision: int) -> Rank:
+    """How decided a pick is: anything decided outranks anything preliminary, then the revision counts.
+
+    A run that resumes may reach its decision in fewer revisions than the run before it.
+
+    Examples
+    --------
+    >>> rank_of(PickStatus.FINAL, 1) > rank_of(PickStatus.PRELIMINARY, 3)
+    True
+    """
+    return status is not PickStatus.PRELIMINARY, revision

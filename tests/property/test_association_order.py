@@ -124,11 +124,10 @@ def test_any_partition_gives_the_same_publications(case: Case, cuts: set[int]) -
 @given(again=st.lists(st.integers(0, 100), max_size=40), seed=st.integers(0, 1000))
 def test_repetition_changes_nothing(case: Case, again: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    portions = [[p] for p in case.picks]
-    for index in again:
-        if index < len(case.picks):
-            later = int(rng.integers(index + 1, len(portions) + 1))
-            portions.insert(later, [case.picks[index]])
+    count = len(case.picks)
+    repeated = [(rng.uniform(index, count), index) for index in again if index < count]
+    arrivals = sorted([*((float(index), index) for index in range(count)), *repeated])
+    portions = [[case.picks[index]] for _, index in arrivals]
     assert repr(run(case.start, portions)) == repr(case.published)
 
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from rtpick.daemon.associate_worker import Watermark
 from rtpick.daemon.ingest_worker import IngestWorker
+from rtpick.daemon.links import Arriving
 from rtpick.daemon.reload import restart_keys
 from rtpick.runtime.edge import Edge
 from rtpick.settings.schema import LoggingSettings, Settings
@@ -17,7 +18,7 @@ from rtpick.telemetry.logs import configure_logging
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.time import NS_PER_S
-from rtpick.vocabulary.waveform import EndOfStream, Packet, Progress
+from rtpick.vocabulary.waveform import Packet, Progress
 
 SETTINGS = {
     "sources": [{"type": "archive", "name": "files", "path": "x"}],
@@ -61,7 +62,7 @@ def test_a_reload_names_what_only_a_restart_can_change():
 def ingest():
     settings = Settings.model_validate(SETTINGS | {"buffer": {"queue_packets": 100, "overload_wait_s": 0.0}})
     registry = CollectorRegistry()
-    edge: Edge[Packet | EndOfStream] = Edge("ingest->pick", 100)
+    edge: Edge[Arriving] = Edge("ingest->pick", 100)
     log = configure_logging(LoggingSettings(level="error"))
     return IngestWorker((), edge, settings, Metrics(registry), log), edge, registry
 
