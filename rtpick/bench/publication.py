@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-from sqlalchemy import Engine
+from typing import Any
 
 from rtpick.archive.catalog import Catalog
 from rtpick.runtime.clock import wall_ns
@@ -24,8 +23,8 @@ class Publication:
 class WatchedCatalog(Catalog):
     """A catalogue that remembers when it was noted of each pick that it has been told."""
 
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.publications: list[Publication] = []
 
     def mark_published(self, items: Iterable[Pick | Event]) -> None:

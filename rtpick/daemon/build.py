@@ -10,9 +10,8 @@ from structlog.stdlib import BoundLogger
 from rtpick import __version__
 from rtpick.archive.catalog import Catalog
 from rtpick.archive.clips import ClipStore
-from rtpick.association.associate import AssociatorState, new_state, restore
+from rtpick.association.associate import new_state, restore
 from rtpick.association.sites import prepare_travel_times
-from rtpick.association.traveltime import TravelTimes
 from rtpick.association.warm import warm_up
 from rtpick.daemon.announcer import Announcer
 from rtpick.daemon.archive_worker import ArchiveWorker
@@ -80,16 +79,9 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
     inventory = read_inventory(settings.inventory.files)
     catalog = Catalog.open(settings.archive.database)
     progress = catalog.progress()
-    engine = MeteredEngine(load_network(settings.picking.weights), settings.engine, metrics)
     links = build_links(settings)
+    engine = MeteredEngine(load_network(settings.picking.weights), settings.engine, metrics)
     engine.warm_up()
-    picker = Picker(
-        settings.picking, settings.buffer, engine, inventory=inventory, progress=progress, clock=wall_ns
-    )
-    watermark = known_watermark(settings, progress)
-    travel_times = prepare_travel_times(settings.association, inventory)
-    warm_up(new_state(settings.association, inventory, travel_times))
-    state = restore_associator(settings, inventory, travel_times, catalog, watermark.time_ns)
     announcer = Announcer(settings.publish, metrics, log)
     archive = ArchiveWorker(
         catalog,
@@ -100,29 +92,51 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
         metrics,
         log,
     )
-    return Parts(
-        links=links,
-        catalog=catalog,
-        engine=engine,
-        ingest=IngestWorker(
-            progress, links.packets, settings, metrics, log, may_shed=lambda: archive.trouble is None
-        ),
-        pick=PickWorker(
-            picker,
-            {source.name for source in settings.sources},
-            links.packets,
-            links.to_archive,
-            links.to_associate,
-            metrics,
-            known_stations=[(item.source, item.station) for item in progress],
-            count_windows=lambda: engine.windows_inferred,
-        ),
-        associate=AssociateWorker(state, watermark, links.to_associate, links.to_archive, metrics),
-        archive=archive,
-        announcer=announcer,
-        metrics=metrics,
-        registry=registry,
+    ingest = IngestWorker(
+        progress, links.packets, settings, metrics, log, may_shed=lambda: archive.trouble is None
     )
+    pick = build_pick_worker(settings, engine, inventory, progress, links, metrics)
+    associate = build_associate_worker(settings, inventory, catalog, links, metrics)
+    return Parts(links, catalog, engine, ingest, pick, associate, archive, announcer, metrics, registry)
+
+
+def build_pick_worker(
+    settings: Settings,
+    engine: MeteredEngine,
+    inventory: Inventory,
+    progress: list[Progress],
+    links: Links,
+    metrics: Metrics,
+) -> PickWorker:
+    """The picker where the last run left it, in its worker."""
+    picker = Picker(
+        settings.picking, settings.buffer, engine, inventory=inventory, progress=progress, clock=wall_ns
+    )
+    return PickWorker(
+        picker,
+        {source.name for source in settings.sources},
+        links.packets,
+        links.to_archive,
+        links.to_associate,
+        metrics,
+        known_stations=[(item.source, item.station) for item in progress],
+        count_windows=lambda: engine.windows_inferred,
+    )
+
+
+def build_associate_worker(
+    settings: Settings, inventory: Inventory, catalog: Catalog, links: Links, metrics: Metrics
+) -> AssociateWorker:
+    """The associator as the archive's recent picks and events say it was, compiled, in its worker."""
+    travel_times = prepare_travel_times(settings.association, inventory)
+    warm_up(new_state(settings.association, inventory, travel_times))
+    watermark = known_watermark(settings, catalog.progress())
+    since_ns = watermark.time_ns - to_ns(RESTORE_SPAN_S + settings.association.settle_s)
+    known = watermark.time_ns > 0
+    picks = catalog.picks(since_ns=since_ns) if known else []
+    events = catalog.events(since_ns=since_ns) if known else []
+    state = restore(settings.association, inventory, travel_times, picks, events)
+    return AssociateWorker(state, watermark, links.to_associate, links.to_archive, metrics)
 
 
 def build_links(settings: Settings) -> Links:
@@ -146,17 +160,3 @@ def known_watermark(settings: Settings, progress: list[Progress]) -> Watermark:
     for item in progress:
         watermark.advance(item)
     return watermark
-
-
-def restore_associator(
-    settings: Settings,
-    inventory: Inventory,
-    travel_times: TravelTimes,
-    catalog: Catalog,
-    watermark_ns: int,
-) -> AssociatorState:
-    """The associator as the archive's recent picks and events say it was."""
-    since_ns = watermark_ns - to_ns(RESTORE_SPAN_S + settings.association.settle_s)
-    picks = catalog.picks(since_ns=since_ns) if watermark_ns else []
-    events = catalog.events(since_ns=since_ns) if watermark_ns else []
-    return restore(settings.association, inventory, travel_times, picks, events)
