@@ -1,6 +1,6 @@
 """Compiling the arithmetic that runs for every pick.
 
-Machine code is kept beside this file, under a fingerprint of the room's sources: a kernel inlines
+Machine code is kept in NUMBA_CACHE_DIR or beside this file, under a fingerprint of the room's sources: a kernel inlines
 others from other files, and must not outlive a change in any of them.
 """
 
@@ -35,11 +35,12 @@ def compiled(function: Function) -> Function:
 def _folder() -> Path:
     """Return the folder of the present sources' machine code; what older ones left is removed."""
     room = Path(__file__).parent
+    place = Path(numba.config.CACHE_DIR or room / "__pycache__")
     digest = hashlib.sha256()
     for source in sorted(room.glob("*.py")):
         digest.update(source.read_bytes())
-    folder = room / "__pycache__" / f"kernels-{digest.hexdigest()[:16]}"
-    for older in folder.parent.glob("kernels-*"):
+    folder = place / f"rtpick-kernels-{digest.hexdigest()[:16]}"
+    for older in place.glob("rtpick-kernels-*"):
         if older != folder:
             shutil.rmtree(older, ignore_errors=True)
     return folder
