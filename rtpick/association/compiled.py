@@ -1,7 +1,7 @@
 """Compiling the arithmetic that runs for every pick.
 
-Machine code is kept in NUMBA_CACHE_DIR or beside this file, under a fingerprint of the room's sources: a kernel inlines
-others from other files, and must not outlive a change in any of them.
+Machine code is kept in NUMBA_CACHE_DIR or beside this file, under a fingerprint of the room's
+sources: a kernel inlines others from other files, and must not outlive a change in any of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def compiled(function: Function) -> Function:
 def _folder() -> Path:
     """Return the folder of the present sources' machine code; what older ones left is removed."""
     room = Path(__file__).parent
-    place = Path(numba.config.CACHE_DIR or room / "__pycache__")
+    config: Any = numba.config
+    place = Path(config.CACHE_DIR or room / "__pycache__")
     digest = hashlib.sha256()
     for source in sorted(room.glob("*.py")):
         digest.update(source.read_bytes())
