@@ -71,6 +71,18 @@ def test_killed_at_random_moments_and_restarted_gives_the_same(make_rig, undistu
     assert_same_outcome(rig, undisturbed)
 
 
+def test_killed_within_its_first_seconds_a_station_loses_nothing(make_rig, undisturbed):
+    rig = make_rig()
+    rig.configure(("start: all", "start: resume"))
+    rig.serve(15, "--end", "--wait")
+    daemon = rig.start_streaming_daemon()
+    time.sleep(1.5)
+    daemon.send_signal(signal.SIGKILL)
+    assert daemon.wait(10) == -signal.SIGKILL
+    rig.run_to_the_end()
+    assert_same_outcome(rig, undisturbed)
+
+
 def test_sigterm_drains_and_the_next_run_goes_on(make_rig, undisturbed):
     rig = make_rig()
     rig.serve(15, "--end", "--wait")
