@@ -70,12 +70,16 @@ class UpBlock(nn.Module):
 
     def forward(self, coarse_BCT: Tensor, skip_BCT: Tensor) -> Tensor:
         """Return features at the rate of `skip_BCT`."""
+        fine_BCT = self.refine(coarse_BCT, skip_BCT.shape[-1])
+        return torch.relu(self.bn(self.conv(torch.cat([skip_BCT, fine_BCT], dim=1))))
+
+    def refine(self, coarse_BCT: Tensor, n_samples: int) -> Tensor:
+        """Return features four times as dense, cropped to `n_samples`."""
         # The transposed convolution has already dropped one sample on each side; one more goes on the right.
         n_fine = STRIDE * coarse_BCT.shape[-1]
         fine_BCT = torch.relu(self.deconv_bn(self.deconv(coarse_BCT)[..., :n_fine]))
-        left = (n_fine - skip_BCT.shape[-1]) // 2
-        fine_BCT = fine_BCT[..., left : left + skip_BCT.shape[-1]]
-        return torch.relu(self.bn(self.conv(torch.cat([skip_BCT, fine_BCT], dim=1))))
+        left = (n_fine - n_samples) // 2
+        return fine_BCT[..., left : left + n_samples]
 
 
 class OutputLayer(nn.Module):

@@ -5,10 +5,12 @@ Arrays: B batch, C component, P phase, T time. One owner; not to be shared betwe
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from rtpick.networks.network import Network
-from rtpick.picking.engine_backend import PHASES, build_backend
+from rtpick.picking.engine_backend import PHASES, Promise, build_backend
 from rtpick.picking.engine_golden import check_against_network
 from rtpick.settings.schema import EngineSettings
 from rtpick.vocabulary.errors import NetworkError
@@ -95,7 +97,7 @@ class Engine:
     def warm_up(self) -> None:
         """Run every batch size once, so that the first real batch finds everything compiled."""
         for size in self._buckets():
-            self._run(np.zeros((size, len(self.component_order), self.window_samples), np.float32))
+            self._start(np.zeros((size, len(self.component_order), self.window_samples), np.float32))()
 
     def infer(self, wave_BCT: Float32Array) -> Float32Array:
         """Compute the probabilities of P and S.
@@ -119,17 +121,36 @@ class Engine:
         -----
         On a CPU a window's result does not depend, to the last bit, on the batch that it came in.
         """
+        return self.start(wave_BCT)()
+
+    def start(self, wave_BCT: Float32Array) -> Promise:
+        """Begin to compute the probabilities of P and S.
+
+        Parameters
+        ----------
+        wave_BCT : ndarray of float32, shape (B, C, T)
+            As for `infer`; not to be changed until the promise has been kept.
+
+        Returns
+        -------
+        callable
+            Waits and gives what `infer` gives; to be called once, in the order of the starts.
+
+        Raises
+        ------
+        NetworkError
+            If the shape is not the network's.
+        """
         expected = (len(self.component_order), self.window_samples)
         if wave_BCT.shape[1:] != expected:
             raise NetworkError(f"windows have shape {wave_BCT.shape[1:]}, the network takes {expected}")
-        prob_BPT = np.empty((len(wave_BCT), len(PHASES), self.window_samples), np.float32)
-        start = 0
-        while start < len(wave_BCT):
-            size = next_bucket(len(wave_BCT) - start, self._buckets())
-            done = prob_BPT[start : start + size]
-            done[:] = self._run(_pad(wave_BCT[start : start + size], size))[: len(done)]
-            start += size
-        return _silence_missing(prob_BPT, wave_BCT)
+        pieces: list[tuple[int, Promise]] = []
+        first = 0
+        while first < len(wave_BCT):
+            size = next_bucket(len(wave_BCT) - first, self._buckets())
+            pieces.append((first, self._start(_pad(wave_BCT[first : first + size], size))))
+            first += size
+        return partial(_collect, wave_BCT, pieces)
 
     def swap(self, network: Network) -> None:
         """Replace the network; the new one is built, warmed and checked first, and the old one stays if it
@@ -148,10 +169,10 @@ class Engine:
     def _buckets(self) -> tuple[int, ...]:
         return tuple(size for size in self._backend.buckets if size <= self._largest)
 
-    def _run(self, wave_BCT: Float32Array) -> Float32Array:
-        """Run one padded batch; when memory runs out, in pieces, and remember the size that was too much."""
+    def _start(self, wave_BCT: Float32Array) -> Promise:
+        """Start one padded batch; when memory runs out, run it in pieces, and remember what was too much."""
         try:
-            return self._backend.run(wave_BCT)
+            return self._backend.start(wave_BCT)
         except MemoryError:
             smaller = [size for size in self._buckets() if size < len(wave_BCT)]
             if not smaller:
@@ -159,7 +180,8 @@ class Engine:
             self._largest = smaller[-1]
             self.memory_splits += 1
         pieces = [wave_BCT[i : i + self._largest] for i in range(0, len(wave_BCT), self._largest)]
-        return np.concatenate([self._run(_pad(piece, self._largest))[: len(piece)] for piece in pieces])
+        parts = [self._start(_pad(piece, self._largest))()[: len(piece)] for piece in pieces]
+        return lambda: np.concatenate(parts)
 
 
 def next_bucket(count: int, buckets: tuple[int, ...]) -> int:
@@ -192,6 +214,16 @@ def check_same_windows(running: Network, fresh: Network) -> None:
                 f"{fresh.model_version} has {name} {new}, the running {running.model_version} has {old}: "
                 "such a change needs a restart"
             )
+
+
+def _collect(wave_BCT: Float32Array, pieces: list[tuple[int, Promise]]) -> Float32Array:
+    """Wait for every piece and put them together."""
+    prob_BPT = np.empty((len(wave_BCT), len(PHASES), wave_BCT.shape[2]), np.float32)
+    for first, promise in pieces:
+        piece_BPT = promise()
+        done = prob_BPT[first : first + len(piece_BPT)]
+        done[:] = piece_BPT[: len(done)]
+    return _silence_missing(prob_BPT, wave_BCT)
 
 
 def _pad(wave_BCT: Float32Array, size: int) -> Float32Array:

@@ -5,6 +5,7 @@ Arrays: B batch, C component, P phase, T time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -23,6 +24,10 @@ TORCH_BUCKETS = (8,)
 CUDA_BUCKETS = (1, 8, 32, 128, 512)
 
 
+Promise = Callable[[], Float32Array]
+"""Waits for the result and gives it; to be called once."""
+
+
 class Backend(Protocol):
     """Computes probabilities for batches of a few fixed sizes, so that every shape is compiled once."""
 
@@ -30,8 +35,10 @@ class Backend(Protocol):
     precision: str
     name: str
 
-    def run(self, wave_BCT: Float32Array) -> Float32Array:
-        """Turn raw samples into probabilities (B, P, T); B is one of `buckets`.
+    def start(self, wave_BCT: Float32Array) -> Promise:
+        """Begin to turn raw samples into probabilities (B, P, T); B is one of `buckets`.
+
+        `wave_BCT` must stay as it is until the promise has been kept.
 
         Raises
         ------

@@ -62,5 +62,5 @@ def _run_all(backend: Backend, wave_BCT: Float32Array) -> Float32Array:
     """Repeat the batch up to a whole number of the backend's smallest batches."""
     size = backend.buckets[0]
     whole = np.concatenate([wave_BCT] * size)
-    parts = [backend.run(np.ascontiguousarray(whole[i : i + size])) for i in range(0, len(whole), size)]
+    parts = [backend.start(np.ascontiguousarray(whole[i : i + size]))() for i in range(0, len(whole), size)]
     return np.concatenate(parts)[: len(wave_BCT)]

@@ -3,12 +3,17 @@
 Arrays: B batch, C component, P phase, T time.
 
 Two compiled models stand behind one another. The first is the network's own normalisation, always in float32:
-raw counts do not survive eight bits of mantissa. The second is the rest, in the precision asked for.
+raw counts do not survive eight bits of mantissa. The second is the rest, in the precision asked for; it runs
+as several streams of one thread each, because batches side by side wait for nothing, while threads that share
+a batch wait for one another.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import openvino
@@ -17,7 +22,9 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
 from rtpick.networks.network import Network
-from rtpick.picking.engine_backend import OPENVINO_BUCKETS, fit_buckets
+from rtpick.networks.phasenet import PhaseNet
+from rtpick.picking.engine_backend import OPENVINO_BUCKETS, Promise, fit_buckets
+from rtpick.picking.engine_blocks import BLOCK, BlockedPhaseNet
 from rtpick.settings.schema import EngineSettings
 from rtpick.vocabulary.errors import SettingsError
 from rtpick.vocabulary.waveform import Float32Array
@@ -38,20 +45,50 @@ class OpenVinoBackend:
         self.buckets = fit_buckets(OPENVINO_BUCKETS, settings.batch_size)
         shape = (len(network.component_order), network.metadata.window_samples)
         front, rest = _convert(_Normalise(network), shape), _convert(_Probabilities(network, rows), shape)
+        threads = settings.threads or len(os.sched_getaffinity(0))
         self._stages = {
-            size: (
-                _compile(core, front, (size, *shape), "float32", settings.threads),
-                _compile(core, rest, (size, *shape), self.precision, settings.threads),
+            size: _Stage(
+                _compile(core, front, (size, *shape), "float32", 1),
+                _compile(core, rest, (size, *shape), self.precision, threads),
             )
             for size in self.buckets
         }
 
-    def run(self, wave_BCT: Float32Array) -> Float32Array:
-        """Turn raw samples into probabilities (B, P, T)."""
-        front, rest = self._stages[len(wave_BCT)]
-        normal_BCT = front.infer({0: wave_BCT}, share_inputs=True, share_outputs=True)[0]
-        prob_BPT = rest.infer({0: normal_BCT}, share_inputs=True, share_outputs=True)[0]
-        return np.array(prob_BPT, np.float32)
+    def start(self, wave_BCT: Float32Array) -> Promise:
+        """Begin to turn raw samples into probabilities (B, P, T)."""
+        stage = self._stages[len(wave_BCT)]
+        place = stage.take_place()
+        normal_BCT = place.front.infer({0: wave_BCT}, share_inputs=True, share_outputs=True)[0]
+        place.rest.start_async({0: normal_BCT}, share_inputs=True)
+        return partial(_finish, stage, place)
+
+
+class _Place(NamedTuple):
+    """The buffers of one batch under way."""
+
+    front: openvino.InferRequest
+    rest: openvino.InferRequest
+
+
+class _Stage:
+    """The compiled models of one batch size, and a place for every batch that was under way at once."""
+
+    def __init__(self, front: openvino.CompiledModel, rest: openvino.CompiledModel) -> None:
+        self._front, self._rest = front, rest
+        self.free: list[_Place] = []
+
+    def take_place(self) -> _Place:
+        if self.free:
+            return self.free.pop()
+        return _Place(self._front.create_infer_request(), self._rest.create_infer_request())
+
+
+def _finish(stage: _Stage, place: _Place) -> Float32Array:
+    place.rest.wait()
+    prob = place.rest.get_output_tensor(0).data
+    prob_BPT = prob.swapaxes(2, 3).reshape(*prob.shape[:2], -1) if prob.ndim == 4 else np.array(prob)
+    stage.free.append(place)
+    return np.asarray(prob_BPT, np.float32)
 
 
 class _Normalise(nn.Module):
@@ -66,11 +103,20 @@ class _Normalise(nn.Module):
 class _Probabilities(nn.Module):
     def __init__(self, network: Network, rows: list[int]) -> None:
         super().__init__()
-        self.network = network
+        self.architecture = _arrange(network)
         self.register_buffer("rows", torch.tensor(rows))
 
     def forward(self, normal_BCT: Tensor) -> Tensor:
-        return self.network.probabilities(normal_BCT).index_select(1, self.get_buffer("rows"))
+        """Give (B, P, T), or what stands for it in blocks, (B, P, 4, N)."""
+        return torch.softmax(self.architecture(normal_BCT), dim=1).index_select(1, self.get_buffer("rows"))
+
+
+def _arrange(network: Network) -> nn.Module:
+    """Take PhaseNet in blocks where its windows allow it."""
+    plain = network.architecture
+    if isinstance(plain, PhaseNet) and network.metadata.window_samples % BLOCK == 0:
+        return BlockedPhaseNet(plain)
+    return plain
 
 
 def choose_precision(asked: str, capabilities: list[str]) -> str:
@@ -107,11 +153,13 @@ def _convert(module: nn.Module, shape: tuple[int, int]) -> openvino.Model:
 
 
 def _compile(
-    core: openvino.Core, model: openvino.Model, shape: tuple[int, ...], precision: str, threads: int
-) -> openvino.InferRequest:
+    core: openvino.Core, model: openvino.Model, shape: tuple[int, ...], precision: str, streams: int
+) -> openvino.CompiledModel:
     fixed = model.clone()
     fixed.reshape(list(shape))
-    hints = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
-    if threads:
-        hints["INFERENCE_NUM_THREADS"] = str(threads)
-    return core.compile_model(fixed, "CPU", hints).create_infer_request()
+    hints = {
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "NUM_STREAMS": str(streams),
+        "INFERENCE_NUM_THREADS": str(streams),
+    }
+    return core.compile_model(fixed, "CPU", hints)

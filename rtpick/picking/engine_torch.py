@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rtpick.networks.network import Network
-from rtpick.picking.engine_backend import CUDA_BUCKETS, TORCH_BUCKETS, fit_buckets
+from rtpick.picking.engine_backend import CUDA_BUCKETS, TORCH_BUCKETS, Promise, fit_buckets
 from rtpick.settings.schema import EngineSettings
 from rtpick.vocabulary.waveform import Float32Array
 
@@ -40,8 +40,12 @@ class TorchBackend:
         self._net = _Mixed(network, DTYPES[self.precision], rows).to(self._device).eval()
         self._graphs: dict[int, CapturedGraph] = {}
 
-    def run(self, wave_BCT: Float32Array) -> Float32Array:
-        """Turn raw samples into probabilities (B, P, T)."""
+    def start(self, wave_BCT: Float32Array) -> Promise:
+        """Turn raw samples into probabilities (B, P, T), at once."""
+        prob_BPT = self._run(wave_BCT)
+        return lambda: prob_BPT
+
+    def _run(self, wave_BCT: Float32Array) -> Float32Array:
         wave = torch.from_numpy(wave_BCT)
         try:
             with torch.inference_mode():
