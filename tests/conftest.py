@@ -33,7 +33,8 @@ def free_port() -> int:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Where everything that tests need was installed (RTPICK_NO_SKIPS), a skip is a failure."""
     report = yield
-    forbidden = os.environ.get("RTPICK_NO_SKIPS") and "gpu" not in item.keywords
+    excused = "gpu" in item.keywords or "hardware" in item.keywords
+    forbidden = os.environ.get("RTPICK_NO_SKIPS") and not excused
     if forbidden and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
     return report

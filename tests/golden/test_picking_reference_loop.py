@@ -120,6 +120,7 @@ def test_the_default_engine_picks_the_same_samples(network, packets, reference):
     assert [pick[:3] for pick in found] == [pick[:3] for pick in reference]
 
 
+@pytest.mark.hardware
 def test_bfloat16_keeps_the_clear_picks(network, packets, reference):
     """Within three samples and 0.03, where the probability is at least a half."""
     pytest.importorskip("openvino")

@@ -200,6 +200,7 @@ def test_the_golden_batch_is_always_the_same_and_has_gaps():
     assert not np.isnan(one[:2]).any()
 
 
+@pytest.mark.hardware
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
