@@ -5,7 +5,7 @@ Some servers count the records of all stations in one sequence, some count each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ from rtpick.vocabulary.waveform import Packet, Progress
 SEQUENCE3_MODULUS = 1 << 24
 # A station that has been dead for longer does not hold the others back to where it stopped.
 _STALE_NS = 6 * 3600 * NS_PER_S
+_NO_END_NS = (1 << 63) - 1
 
 
 class SequenceScope(StrEnum):
@@ -103,16 +104,26 @@ class Positions:
         What is known to be done. With the start ``now`` it is left aside.
     start : str
         The setting; it says where a station without a position begins.
+    clock : callable, optional
+        Wall time in nanoseconds; a record from the future says nothing of how old the others are.
 
     Notes
     -----
     In a sequence of the whole server every station begins at the smallest position of all, so
-    records may come again; none is left out. Stations more than six hours behind the newest are
-    not waited for.
+    records may come again; none is left out. Where that is not also the earliest in time, stations
+    may have been stored on both sides of a count begun anew (a wiped ring), and numbers cannot be
+    compared: then all begin at the earliest time, which lies before the smallest number in any case.
+    Stations more than six hours behind the newest are not waited for.
     """
 
-    def __init__(self, resume: Mapping[StationId, Progress], start: str) -> None:
+    def __init__(
+        self,
+        resume: Mapping[StationId, Progress],
+        start: str,
+        clock: Callable[[], int] = lambda: _NO_END_NS,
+    ) -> None:
         first = parse_start(start)
+        self._clock = clock
         known = {} if isinstance(first, StartNow) else resume
         self._otherwise = first or StartNow()
         self._stations = {
@@ -120,21 +131,29 @@ class Positions:
             for station, progress in known.items()
             if progress.sequence is not None
         }
-        self._server = _earliest(self._stations.values())
+        self._marks = _marks(self._recent())
+        self._numbers_mislead = _numbers_mislead(self._recent())
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been received or stored yet."""
-        return self._server is None
+        return not self._marks
 
     def last(self, station: StationId | None, scope: SequenceScope) -> Position | None:
         """The last record of a station, or of the server where one sequence counts all."""
+        return next(iter(self.marks(station, scope)), None)
+
+    def marks(self, station: StationId | None, scope: SequenceScope) -> tuple[Position, ...]:
+        """What a ring that is still the same must know: the smallest and the largest number."""
         if scope is SequenceScope.SERVER:
-            return self._server
-        return self._stations.get(station) if station else None
+            return self._marks
+        known = self._stations.get(station) if station else None
+        return (known,) if known else ()
 
     def start(self, station: StationId | None, scope: SequenceScope) -> Start:
         """Where the stream of a station, or of a pattern of stations, is to begin."""
+        if scope is SequenceScope.SERVER and self._numbers_mislead:
+            return StartAt(self.recent_start_ns())
         position = self.last(station, scope)
         if position is not None:
             return StartAfter(position)
@@ -146,25 +165,33 @@ class Positions:
         if packet.sequence is None:
             return False
         station = packet.channel.station_id
-        before = self.last(station, scope)
+        comparable = scope is SequenceScope.STATION or not self._numbers_mislead
+        before = self.last(station, scope) if comparable else None
         position = Position(packet.sequence, packet.start_ns)
         self._stations[station] = position
-        self._server = position
+        self._marks = (position,)
+        self._numbers_mislead = False
         return before is not None and position.sequence <= before.sequence
 
     def recent_start_ns(self) -> int:
         """The earliest time among the last records of the stations that are not stale."""
-        starts = [position.start_ns for position in _not_stale(self._stations.values())]
-        return min(starts, default=0)
+        return min((position.start_ns for position in self._recent()), default=0)
+
+    def _recent(self) -> list[Position]:
+        """The positions that are not stale: within six hours of the newest that can be believed."""
+        now_ns = self._clock()
+        times_ns = [position.start_ns for position in self._stations.values()]
+        newest_ns = max((time_ns for time_ns in times_ns if time_ns <= now_ns), default=now_ns)
+        return [item for item in self._stations.values() if item.start_ns >= newest_ns - _STALE_NS]
 
 
-def _earliest(positions: Iterable[Position]) -> Position | None:
-    """The position with the smallest number among those that are not stale."""
-    return min(_not_stale(positions), key=lambda position: position.sequence, default=None)
+def _marks(positions: Iterable[Position]) -> tuple[Position, ...]:
+    """The positions with the smallest and the largest number."""
+    ordered = sorted(positions, key=lambda position: position.sequence)
+    return (ordered[0], ordered[-1]) if ordered else ()
 
 
-def _not_stale(positions: Iterable[Position]) -> list[Position]:
-    """The positions within six hours of the newest."""
-    everyone = list(positions)
-    newest_ns = max((position.start_ns for position in everyone), default=0)
-    return [position for position in everyone if position.start_ns >= newest_ns - _STALE_NS]
+def _numbers_mislead(positions: Iterable[Position]) -> bool:
+    """Whether the smallest number is not the earliest record too."""
+    ordered = sorted(positions, key=lambda position: position.sequence)
+    return any(position.start_ns < ordered[0].start_ns for position in ordered)

@@ -46,7 +46,7 @@ class Session:
         self._clock = clock
         self._selection = Selection(settings.streams)
         wanted = {station: done for station, done in resume.items() if self._selection.wants_station(station)}
-        self._positions = Positions(wanted, settings.start)
+        self._positions = Positions(wanted, settings.start, clock)
         self._teller = LinkTeller(settings.name)
         self._age = DataAge(settings.silent_alarm_s, settings.channel_silent_alarm_s)
         self._scope = SequenceScope.SERVER

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rtpick.ingest.seedlink_link import Link, refusal
 from rtpick.ingest.seedlink_negotiation import StationCommands, plan_streams
-from rtpick.ingest.seedlink_positions import EVERYTHING, Positions, SequenceScope, Start, StartAt
+from rtpick.ingest.seedlink_positions import EVERYTHING, Position, Positions, SequenceScope, Start, StartAt
 from rtpick.ingest.seedlink_ring import RingSpan, RingVerdict, read_stations, span_of_all
 from rtpick.ingest.selectors import Selection, Subscription
 from rtpick.ingest.source_status import SourceState
@@ -15,6 +15,8 @@ from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.errors import AuthenticationError, SourceError
 
 Held = Mapping[StationId, RingSpan]
+
+_WORST_FIRST = (RingVerdict.RESET, RingVerdict.OVERTAKEN, RingVerdict.OUTLIVED, RingVerdict.HELD)
 
 _INCIDENTS = {
     RingVerdict.RESET: (SourceState.RING_RESET, "the server has lost its ring or begun to count anew"),
@@ -72,16 +74,23 @@ def _begin(
     """Where a subscription is to begin, given what the ring holds."""
     station = subscription.station_id
     start = positions.start(station, scope)
-    position = positions.last(station, scope)
+    marks = positions.marks(station, scope)
     span = _span(station, scope, held)
-    if position is None or span is None:
+    if not marks or span is None:
         return subscription, start, None
-    verdict = span.judge(position)
+    verdict, position = _worst(span, marks)
     if verdict is RingVerdict.RESET:
         start = StartAt(positions.recent_start_ns())
     elif verdict in (RingVerdict.OUTLIVED, RingVerdict.OVERTAKEN):
         start = EVERYTHING  # all that is held is newer than the position
     return subscription, start, _incident(verdict, position.sequence, span)
+
+
+def _worst(span: RingSpan, marks: tuple[Position, ...]) -> tuple[RingVerdict, Position]:
+    """What the ring makes of the positions: one that it has never had says most."""
+    verdicts = {span.judge(position): position for position in reversed(marks)}
+    worst = next(verdict for verdict in _WORST_FIRST if verdict in verdicts)
+    return worst, verdicts[worst]
 
 
 def _span(station: StationId | None, scope: SequenceScope, held: Held | None) -> RingSpan | None:

@@ -63,8 +63,24 @@ class TestPositions:
         assert Positions({A: progress(A, 40, T0)}, "now").start(A, SERVER) == StartNow()
 
     def test_one_sequence_for_all_begins_at_the_smallest(self):
-        positions = Positions({A: progress(A, 40, T0), B: progress(B, 30, T0 + 5)}, "resume")
-        assert positions.start(A, SERVER) == positions.start(None, SERVER) == StartAfter(Position(30, T0 + 5))
+        positions = Positions({A: progress(A, 40, T0 + 5), B: progress(B, 30, T0)}, "resume")
+        assert positions.start(A, SERVER) == positions.start(None, SERVER) == StartAfter(Position(30, T0))
+
+    def test_stations_stored_on_both_sides_of_a_wiped_ring_begin_at_the_earliest_time(self):
+        positions = Positions({A: progress(A, 3, T0 + 20 * NS_PER_S), B: progress(B, 9000, T0)}, "resume")
+        assert positions.start(A, SERVER) == positions.start(B, SERVER) == StartAt(T0)
+        assert positions.start(B, STATION) == StartAfter(Position(9000, T0))
+
+    def test_the_first_record_behind_mixed_numbers_tells_nothing_and_makes_them_clear(self):
+        positions = Positions({A: progress(A, 30, T0 + 20 * NS_PER_S), B: progress(B, 40, T0)}, "resume")
+        assert not positions.advance(packet(B, 25, T0 + 1), SERVER)
+        assert positions.start(A, SERVER) == StartAfter(Position(25, T0 + 1))
+        assert positions.advance(packet(B, 24, T0 + 2), SERVER)
+
+    def test_a_station_whose_clock_runs_ahead_does_not_make_the_others_stale(self):
+        ahead = progress(B, 4001, T0 + 86_000 * NS_PER_S)
+        positions = Positions({A: progress(A, 4000, T0), B: ahead}, "resume", lambda: T0 + NS_PER_S)
+        assert positions.start(A, SERVER) == StartAfter(Position(4000, T0))
 
     def test_a_sequence_each_begins_each_at_its_own(self):
         positions = Positions({A: progress(A, 40, T0), B: progress(B, 3000, T0 + 5)}, "resume")
