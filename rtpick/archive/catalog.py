@@ -5,7 +5,7 @@ One process writes; any number may read. SQLite by default, PostgreSQL by URL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from rtpick.archive import reads, writes
 from rtpick.archive.connect import WRITES, connect, parse_url
 from rtpick.archive.failures import database_errors
+from rtpick.archive.reads import Waiting
 from rtpick.archive.schema import migrate
 from rtpick.vocabulary.event import Event, EventStatus
 from rtpick.vocabulary.pick import Pick, PickStatus
@@ -33,7 +34,8 @@ class Catalog:
     lost). Nothing is half-written then: try again with the same items as often as it takes.
 
     What `commit` has written stands in an outbox until `mark_published`, so that a crash between the
-    two tells the world the same things again, under the same identities, rather than never.
+    two tells the world the same things again, under the same identities, rather than never. Each sink
+    has its own place in the outbox; what all of them have been told is struck.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -125,8 +127,27 @@ class Catalog:
 
     def unpublished(self, limit: int = 10_000) -> list[Pick | Event]:
         """Read what has been committed but not marked as published, oldest first, at most `limit`."""
+        return [item for _, item in self.outbox(limit=limit)]
+
+    def outbox(self, after: int = 0, limit: int = 10_000) -> list[Waiting]:
+        """Read what stands in the outbox behind a position, oldest first, at most `limit`."""
         with self._transaction(self._reader) as connection:
-            return reads.read_outbox(connection, limit)
+            return reads.read_outbox(connection, after, limit)
+
+    def count_outbox(self, after: int = 0) -> int:
+        """Count what stands in the outbox behind a position."""
+        with self._transaction(self._reader) as connection:
+            return reads.count_outbox(connection, after)
+
+    def places(self) -> dict[str, int]:
+        """Read up to which position each sink has been told, as far as that was kept."""
+        with self._transaction(self._reader) as connection:
+            return reads.read_places(connection)
+
+    def keep_places(self, places: Mapping[str, int]) -> None:
+        """Note up to which position sinks have been told."""
+        with self._transaction(self._writer) as connection:
+            writes.save_places(connection, places)
 
     def mark_published(self, items: Iterable[Pick | Event]) -> None:
         """Note that these revisions have been told; newer ones of the same pick still wait."""

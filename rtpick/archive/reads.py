@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, Select, Table, and_, func, select
 
@@ -15,6 +15,13 @@ from rtpick.vocabulary.pick import Pick, PickStatus
 from rtpick.vocabulary.waveform import Gap, Progress
 
 Key = tuple[str, int]
+
+
+class Waiting(NamedTuple):
+    """A revision in the outbox, and its position there; positions only grow."""
+
+    position: int
+    item: Pick | Event
 
 
 def read_picks(
@@ -83,11 +90,11 @@ def read_progress(connection: Connection) -> list[Progress]:
     return [rows.read_progress(row) for row in connection.execute(query).mappings()]
 
 
-def read_outbox(connection: Connection, limit: int) -> list[Pick | Event]:
-    """What has been committed but not yet told, oldest first."""
+def read_outbox(connection: Connection, after: int, limit: int) -> list[Waiting]:
+    """What stands in the outbox behind a position, oldest first."""
     columns = tables.outbox.c
-    first = select(columns.kind, columns.item_id, columns.revision).order_by(columns.position).limit(limit)
-    waiting = [(kind, (item_id, revision)) for kind, item_id, revision in connection.execute(first)]
+    first = select(tables.outbox).where(columns.position > after).order_by(columns.position).limit(limit)
+    waiting = connection.execute(first).all()
     keys = first.subquery()
     picks = _outbox_picks(connection, keys)
     events = _read_events(
@@ -95,7 +102,18 @@ def read_outbox(connection: Connection, limit: int) -> list[Pick | Event]:
         select(keys.c.item_id.label("event_id"), keys.c.revision).where(keys.c.kind == KIND_EVENT),
     )
     found: dict[str, dict[Key, Any]] = {KIND_PICK: picks, KIND_EVENT: events}
-    return [found[kind][key] for kind, key in waiting]
+    return [Waiting(row.position, found[row.kind][row.item_id, row.revision]) for row in waiting]
+
+
+def count_outbox(connection: Connection, after: int) -> int:
+    """How much stands in the outbox behind a position."""
+    query = select(func.count()).select_from(tables.outbox).where(tables.outbox.c.position > after)
+    return int(connection.execute(query).scalar_one())
+
+
+def read_places(connection: Connection) -> dict[str, int]:
+    """How far each sink has been told, as far as that was kept."""
+    return {row.sink: row.position for row in connection.execute(select(tables.place))}
 
 
 def _outbox_picks(connection: Connection, keys: Any) -> dict[Key, Pick]:

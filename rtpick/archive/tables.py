@@ -152,4 +152,13 @@ outbox = Table(
     Column("item_id", String, nullable=False),
     Column("revision", Integer, nullable=False),
     Index("ix_outbox_item", "kind", "item_id", "revision", unique=True),
+    # A position is never used twice, even when the outbox was empty in between: places refer to it.
+    sqlite_autoincrement=True,
+)
+
+place = Table(
+    "place",
+    metadata,
+    Column("sink", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
 )

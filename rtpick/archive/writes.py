@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from sqlalchemy import Connection, Table, bindparam, delete, select
@@ -106,6 +106,11 @@ def forget_published(connection: Connection, items: Iterable[Pick | Event]) -> N
     ]
     if told:
         connection.execute(delete(tables.outbox).where(match), told)
+
+
+def save_places(connection: Connection, places: Mapping[str, int]) -> None:
+    """Keep how far each sink has been told."""
+    _upsert(connection, tables.place, [{"sink": name, "position": at} for name, at in places.items()])
 
 
 def _kind(item: Pick | Event) -> str:

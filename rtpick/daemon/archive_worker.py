@@ -8,7 +8,7 @@ from structlog.stdlib import BoundLogger
 
 from rtpick.archive.catalog import Catalog
 from rtpick.archive.clips import ClipStore
-from rtpick.daemon.announcer import Announcer
+from rtpick.daemon.announcer import FAREWELL_S, Announcer
 from rtpick.daemon.links import Emitted, Result
 from rtpick.runtime.clock import monotonic_s
 from rtpick.runtime.edge import Edge
@@ -68,7 +68,10 @@ class ArchiveWorker:
             emitted = self._incoming.take(TAKE_ITEMS, IDLE_S)
             if emitted:
                 self._keep(emitted, worker)
+            elif self._announcer.has_more:
+                self._announcer.go_on(self._catalog, worker.beat)
             worker.beat()
+        self._announcer.announce(self._catalog, worker.beat, for_s=FAREWELL_S)
         self._announcer.close()
         self._catalog.close()
 

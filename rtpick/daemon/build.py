@@ -82,7 +82,7 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
     links = build_links(settings)
     engine = MeteredEngine(load_network(settings.picking.weights), settings.engine, metrics)
     engine.warm_up()
-    announcer = Announcer(settings.publish, metrics, log)
+    announcer = Announcer(settings.publish, metrics, log, settings.archive.retry_s)
     archive = ArchiveWorker(
         catalog,
         build_clip_store(settings),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rtpick.daemon.announcer import Line
 from rtpick.daemon.build import Parts
 from rtpick.ingest.source_status import SourceState
 from rtpick.runtime.clock import monotonic_s
@@ -27,7 +28,8 @@ def examine_alive(parts: Parts, workers: Sequence[Worker], settings: HealthSetti
 
 def examine_ready(parts: Parts, source_names: Sequence[str]) -> list[Finding]:
     """Ready means: every source is connected and storage takes what it is given."""
-    return [*(_connected(parts, name) for name in source_names), _committing(parts), _publishing(parts)]
+    sources = (_connected(parts, name) for name in source_names)
+    return [*sources, _committing(parts), _publishing(parts), *map(_told, parts.announcer.lines)]
 
 
 def _inferring(parts: Parts, settings: HealthSettings) -> Finding:
@@ -44,7 +46,14 @@ def _committing(parts: Parts) -> Finding:
 
 def _publishing(parts: Parts) -> Finding:
     trouble = parts.announcer.trouble
-    return Finding("publishing", trouble is None, trouble or "nothing is held up")
+    return Finding("outbox", trouble is None, trouble or "can be read and written")
+
+
+def _told(line: Line) -> Finding:
+    """Whether a sink takes what it is told; what waits for it."""
+    well = line.trouble is None
+    detail = "takes what it is told" if well else f"{line.waiting} items wait: {line.trouble}"
+    return Finding(f"sink {line.sink.name}", well, detail)
 
 
 def _connected(parts: Parts, name: str) -> Finding:

@@ -159,6 +159,9 @@ class PublishSettings(Section):
     zeromq_bind: str | None = Field(None, description="tcp://127.0.0.1:5556")
     quakeml_directory: Path | None = None
     csv_directory: Path | None = None
+    maximum_waiting: Annotated[
+        int, Field(ge=1, description="items that wait for a sink that refuses; then the oldest are given up")
+    ] = 1_000_000
 
 
 class HealthSettings(Section):

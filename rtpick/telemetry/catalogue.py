@@ -87,7 +87,11 @@ CATALOGUE = (
     ),
     Family("rtpick_commit_seconds", H, "Duration of a commit to the catalogue", (), COMMIT_BUCKETS_S),
     Family("rtpick_commit_failures_total", C, "Commits that storage refused", ("cause",)),
-    Family("rtpick_publish_failures_total", C, "Publications that failed after the commit"),
+    Family("rtpick_publish_failures_total", C, "Attempts to publish that a sink refused", ("sink",)),
+    Family("rtpick_publish_waiting_items", G, "Items in the outbox for a sink that refuses", ("sink",)),
+    Family(
+        "rtpick_publish_given_up_total", C, "Items given up since too many waited for a sink", ("sink",)
+    ),
     Family("rtpick_queue_items", G, "Items waiting on a link between two workers", ("edge",)),
     Family("rtpick_queue_capacity_items", G, "Items that a link can hold", ("edge",)),
     Family(

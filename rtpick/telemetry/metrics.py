@@ -143,9 +143,17 @@ class Metrics:
         """Storage refused a commit; `cause` is ``full`` or ``refused``."""
         self._counters["rtpick_commit_failures_total"].labels(cause).inc()
 
-    def record_publish_failure(self) -> None:
-        """A publication failed; what it should have told is in the catalogue."""
-        self._counters["rtpick_publish_failures_total"].inc()
+    def record_publish_failure(self, sink: str) -> None:
+        """A sink refused; what it should have told stays in the outbox."""
+        self._counters["rtpick_publish_failures_total"].labels(sink).inc()
+
+    def record_waiting(self, sink: str, items: int) -> None:
+        """So many items wait for a sink that refuses."""
+        self._gauges["rtpick_publish_waiting_items"].labels(sink).set(items)
+
+    def record_given_up(self, sink: str, items: int) -> None:
+        """Too many waited for a sink: these will not be told; they stay in the catalogue."""
+        self._counters["rtpick_publish_given_up_total"].labels(sink).inc(items)
 
     def record_queue(self, edge: str, items: int, capacity: int) -> None:
         """A link holds so many items of those that it can hold."""

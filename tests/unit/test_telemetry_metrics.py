@@ -124,7 +124,9 @@ def test_every_metric_can_be_recorded(registry: CollectorRegistry, metrics: Metr
     metrics.record_stage("associate", 0.1)
     metrics.record_commit(0.01)
     metrics.record_commit_failure("full")
-    metrics.record_publish_failure()
+    metrics.record_publish_failure("csv")
+    metrics.record_waiting("csv", 3)
+    metrics.record_given_up("csv", 2)
     metrics.record_queue("ingest->pick", 3, 100)
     metrics.record_beat("pick", 0.5)
     metrics.record_model("m-1")
@@ -145,6 +147,6 @@ def test_names_follow_the_rule() -> None:
             assert family.name.endswith(units)
         assert set(family.labels) <= {
             "network", "station", "stage", "cause", "source", "phase", "status", "state", "edge", "worker",
-            "model_version", "version",
+            "model_version", "version", "sink",
         }  # fmt: skip
         assert f"`{family.name}`" in manual_page()
