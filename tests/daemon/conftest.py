@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rtpick.archive.catalog import Catalog
 from rtpick.demo.prepare import Stage, prepare_stage
+from rtpick.ingest.archive_replay import index_archive
+from rtpick.ingest.archive_scan import RawRecord
+from rtpick.ingest.seedlink_server import SeedLinkServer
+from rtpick.ingest.seedlink_server_replay import replay_records
 from rtpick.vocabulary.event import Event, EventStatus
 from rtpick.vocabulary.pick import Pick, PickStatus
+
+# Long enough for the slowest and busiest machine: only what never happens fails by it.
+PATIENCE_S = 200.0
+TIME_TOLERANCE_NS = 1_000
+PROBABILITY_TOLERANCE = 1e-3
 
 
 @dataclass
@@ -26,14 +42,21 @@ class Rig:
     stage: Stage
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def serve(self, speed: float, *options: str) -> subprocess.Popen[bytes]:
-        """Start our SeedLink server and wait until it listens."""
-        stage = self.stage
-        port = str(stage.server_port)
+    @property
+    def database(self) -> Path:
+        """The catalogue, unless the configuration says otherwise."""
+        return self.stage.out / "rtpick.sqlite"
+
+    def serve(
+        self, speed: float, *options: str, folder: Path | None = None, port: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start our SeedLink server over the recording, or over a part of it, and wait until it listens."""
+        port = port or self.stage.server_port
+        folder = folder or self.stage.recording
         server = self._start(
-            "server.log", "serve", str(stage.recording), "--port", port, "--speed", str(speed), *options
+            "server.log", "serve", str(folder), "--port", str(port), "--speed", str(speed), *options
         )
-        wait_until(lambda: listens(stage.server_port), 30.0)
+        wait_until(lambda: listens(port))
         return server
 
     def start_daemon(self, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -44,13 +67,22 @@ class Rig:
         """Start the daemon and wait until it is connected to the server."""
         before = self.log().count("source connected")
         daemon = self.start_daemon()
-        wait_until(lambda: self.log().count("source connected") > before, 60.0)
+        self.wait_for(lambda: self.log().count("source connected") > before)
         return daemon
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition, or fail with the daemon's log."""
+        wait_until(condition, self.log)
 
     def run_to_the_end(self) -> None:
         """Run the daemon until its sources have ended."""
-        daemon = self.start_daemon()
-        assert daemon.wait(120) == 0, self.log()
+        self.expect_end(self.start_daemon())
+
+    def expect_end(
+        self, daemon: subprocess.Popen[bytes], status: int = 0, patience_s: float = PATIENCE_S
+    ) -> None:
+        """Wait until the daemon has ended as it should."""
+        assert daemon.wait(patience_s) == status, self.log()
 
     def log(self) -> str:
         """What the daemon has written."""
@@ -65,18 +97,41 @@ class Rig:
             text = text.replace(old, new)
         self.stage.configuration.write_text(text)
 
-    def final_picks(self) -> list[Pick]:
+    def fetch(self, path: str) -> tuple[int, str]:
+        """Ask the daemon over HTTP: status and body."""
+        try:
+            with urllib.request.urlopen(self._url(path), timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, refusal.read().decode()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric over the series that carry these labels."""
+        lines = re.findall(rf"^{name}(\{{.*\}})? (\S+)$", self.fetch("/metrics")[1], re.MULTILINE)
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(float(value) for series, value in lines if all(item in series for item in wanted))
+
+    def final_picks(self, database: Path | None = None) -> list[Pick]:
         """The final picks on disk, by onset and id."""
-        with Catalog.open(f"sqlite:///{self.stage.out / 'rtpick.sqlite'}") as catalog:
+        with Catalog.open(f"sqlite:///{database or self.database}") as catalog:
             picks = catalog.picks(status=PickStatus.FINAL)
         return sorted(picks, key=lambda pick: (pick.time_ns, pick.pick_id))
 
-    def standing_events(self) -> list[Event]:
+    def standing_events(self, database: Path | None = None) -> list[Event]:
         """The latest revisions of the events that were neither merged nor retracted, by time."""
-        with Catalog.open(f"sqlite:///{self.stage.out / 'rtpick.sqlite'}") as catalog:
+        with Catalog.open(f"sqlite:///{database or self.database}") as catalog:
             events = catalog.events()
         gone = {EventStatus.MERGE, EventStatus.RETRACT}
         return sorted((e for e in events if e.status not in gone), key=lambda event: event.origin.time_ns)
+
+    def assert_same_outcome(self, other: Rig, database: Path | None = None) -> None:
+        """The picks and the events of the other run: none lost, none twice."""
+        assert_same_picks(self.final_picks(database), other.final_picks())
+        assert_same_events(self.standing_events(database), other.standing_events())
+
+    def assert_same_picks(self, other: Rig) -> None:
+        """The picks of the other run: none lost, none twice."""
+        assert_same_picks(self.final_picks(), other.final_picks())
 
     def close(self) -> None:
         """End what still runs."""
@@ -84,6 +139,9 @@ class Rig:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGKILL)
             process.wait(10)
+
+    def _url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.stage.health_port}{path}"
 
     def _start(
         self, log: str, *arguments: str, environment: dict[str, str] | None = None
@@ -100,6 +158,23 @@ class Rig:
         return process
 
 
+def assert_same_picks(found: Sequence[Pick], expected: Sequence[Pick]) -> None:
+    """The same picks, each once: identities to the letter, probabilities to float noise."""
+    assert [pick.pick_id for pick in found] == [pick.pick_id for pick in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert abs(one.time_ns - other.time_ns) <= TIME_TOLERANCE_NS
+        assert one.probability == pytest.approx(other.probability, abs=PROBABILITY_TOLERANCE)
+
+
+def assert_same_events(found: Sequence[Event], expected: Sequence[Event]) -> None:
+    """The same events from the same picks at the same place."""
+    assert [event.pick_ids for event in found] == [event.pick_ids for event in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one.origin.latitude_deg == pytest.approx(other.origin.latitude_deg, abs=1e-3)
+        assert one.origin.longitude_deg == pytest.approx(other.origin.longitude_deg, abs=1e-3)
+        assert one.origin.time_ns == pytest.approx(other.origin.time_ns, abs=1e7)
+
+
 def listens(port: int) -> bool:
     """Whether somebody accepts connections on `port`."""
     with socket.socket() as probe:
@@ -107,12 +182,92 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(condition, timeout_s: float) -> None:
-    """Wait for a condition, or fail."""
-    deadline_s = time.monotonic() + timeout_s
+def wait_until(condition: Callable[[], object], tell: Callable[[], str] = str) -> None:
+    """Wait for a condition, or fail with what `tell` says."""
+    deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline_s, "the condition never came true"
+        assert time.monotonic() < deadline_s, f"the condition never came true; {tell()}"
         time.sleep(0.05)
+
+
+class EndingServer(SeedLinkServer):
+    """A server of what is published, which ends the streams when it is told to."""
+
+    ends = False
+
+    @property
+    def nothing_follows(self) -> bool:
+        """Whether clients that have everything are told END."""
+        return self.ends
+
+    @property
+    def all_is_sent(self) -> bool:
+        """Whether somebody listens, and everybody who does has been sent all that there is."""
+        cursors = [connection.cursor for connection in self._connections]
+        return bool(cursors) and all(cursor is not None and cursor.is_level for cursor in cursors)
+
+    def end(self) -> None:
+        """Tell END to whoever has everything, from now on."""
+        self.ends = True
+        self._announce()
+
+
+class Puppet:
+    """Our SeedLink server in a thread of this process: its faults come when the test wants them."""
+
+    def __init__(self, recording: Path, port: int) -> None:
+        self.records: list[RawRecord] = list(replay_records(index_archive([recording]), 0, None))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.server = self._await(self._open(port))
+
+    async def _open(self, port: int) -> EndingServer:
+        server = EndingServer(None, clock=time.time_ns, port=port)
+        await server.start()
+        return server
+
+    def _await(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def do(self, action: Callable[[EndingServer], Any]) -> Any:
+        """Have something done to the server, in its own thread."""
+
+        async def act() -> Any:
+            done = action(self.server)
+            return await done if asyncio.iscoroutine(done) else done
+
+        return self._await(act())
+
+    def publish(self, start: int, stop: int | None = None) -> None:
+        """Publish records of the recording by their places in it."""
+        for record in self.records[start:stop]:
+            self.do(lambda server, record=record: server.publish(record))
+
+    def wait_until_sent(self) -> None:
+        """Wait until the daemon is connected and has been sent all that there is."""
+        wait_until(lambda: self.do(lambda server: server.all_is_sent))
+
+    def close(self) -> None:
+        """Stop the server and its thread."""
+        self._await(self.server.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+@pytest.fixture
+def make_puppet():
+    """Put our server in a thread before a rig's daemon; it ends with the test."""
+    puppets: list[Puppet] = []
+
+    def make(rig: Rig) -> Puppet:
+        puppets.append(Puppet(rig.stage.recording, rig.stage.server_port))
+        return puppets[-1]
+
+    yield make
+    for puppet in puppets:
+        puppet.close()
 
 
 @pytest.fixture

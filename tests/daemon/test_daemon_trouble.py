@@ -6,14 +6,14 @@ import json
 import shutil
 import signal
 import subprocess
-import time
-import urllib.error
-import urllib.request
+from pathlib import Path
 
 import pytest
 
 from rtpick.archive.catalog import Catalog
 from rtpick.publish.subscriber import Subscriber
+
+pytestmark = pytest.mark.timeout(900)  # many waits, each with patience
 
 
 class SmallDisk:
@@ -50,41 +50,55 @@ def small_disk(tmp_path):
     disk.remove()
 
 
-def fetch(port: int, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as refusal:
-        return refusal.code, refusal.read().decode()
-
-
-def wait_for(condition, timeout_s: float = 60.0) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "the condition never came true"
-        time.sleep(0.1)
-
-
-def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_room(make_rig, undisturbed, small_disk):
-    rig = make_rig()
-    database = small_disk.folder / "rtpick.sqlite"
+def keep_on(rig, disk: SmallDisk) -> Path:
+    """Have the daemon's catalogue on the small disk, where it is made now."""
+    database = disk.folder / "rtpick.sqlite"
     rig.configure(
         ("sqlite:///rtpick.sqlite", f"sqlite:///{database}\n  retry_s: 0.5"),
         ("  clips_directory: clips\n", ""),
     )
     Catalog.open(f"sqlite:///{database}").close()
+    return database
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_room(make_rig, undisturbed, small_disk):
+    rig = make_rig()
+    database = keep_on(rig, small_disk)
     small_disk.fill(free_bytes=64 * 1024)
     rig.serve(0, "--end", "--wait")
     daemon = rig.start_streaming_daemon()
-    wait_for(lambda: "storage refuses" in rig.log())
+    rig.wait_for(lambda: "storage refuses" in rig.log())
     assert "free some space" in rig.log()
-    assert fetch(rig.stage.health_port, "/readyz")[0] == 503
+    assert rig.fetch("/readyz")[0] == 503
     small_disk.make_room()
-    assert daemon.wait(90) == 0, rig.log()
+    rig.expect_end(daemon)
     assert "storage takes again" in rig.log()
-    with Catalog.open(f"sqlite:///{database}") as catalog:
-        found = {pick.pick_id for pick in catalog.picks() if pick.status == "final"}
-    assert found == {pick.pick_id for pick in undisturbed.final_picks()}
+    rig.assert_same_outcome(undisturbed, database)
+
+
+def kill_refused(rig, daemon, refusals: int) -> None:
+    """Wait until storage has refused once more, and kill the daemon with what it holds back."""
+    rig.wait_for(lambda: rig.log().count("storage refuses") > refusals)
+    daemon.send_signal(signal.SIGKILL)
+    assert daemon.wait(10) == -signal.SIGKILL
+
+
+def test_killed_while_the_disk_is_full_and_started_with_room_gives_the_same(
+    make_rig, undisturbed, small_disk
+):
+    """Neither what was half-written nor what was held back is lost or told twice."""
+    rig = make_rig()
+    database = keep_on(rig, small_disk)
+    rig.serve(15, "--end", "--wait")
+    daemon = rig.start_streaming_daemon()
+    rig.wait_for(lambda: rig.final_picks(database))
+    small_disk.fill(free_bytes=8 * 1024)
+    kill_refused(rig, daemon, 0)
+    # Started on the full disk it waits as the one before it did.
+    kill_refused(rig, rig.start_streaming_daemon(), 1)
+    small_disk.make_room()
+    rig.run_to_the_end()
+    rig.assert_same_outcome(undisturbed, database)
 
 
 def test_damaged_records_cost_only_themselves(make_rig, undisturbed):
@@ -122,18 +136,16 @@ def test_the_running_daemon_answers_and_publishes(make_rig):
     rig.serve(15, "--wait")
     daemon = rig.start_streaming_daemon()
     heard = []
-    wait_for(lambda: heard.extend(subscriber.messages(0.2)) or any("event_id" in item for item in heard))
-    port = rig.stage.health_port
-    assert fetch(port, "/healthz")[0] == 200
-    assert fetch(port, "/readyz")[0] == 200
-    metrics = fetch(port, "/metrics")[1]
-    assert 'rtpick_packets_total{network="BW",source="demo",station="UH1"}' in metrics
-    assert 'rtpick_stage_latency_seconds_count{stage="total"}' in metrics
+    rig.wait_for(lambda: heard.extend(subscriber.messages(0.2)) or any("event_id" in item for item in heard))
+    assert rig.fetch("/healthz")[0] == 200
+    assert rig.fetch("/readyz")[0] == 200
+    assert rig.metric("rtpick_packets_total", network="BW", source="demo", station="UH1") > 0
+    assert rig.metric("rtpick_stage_latency_seconds_count", stage="total") > 0
     picks = [item for item in heard if "pick_id" in item]
     assert {item["schema"] for item in picks} == {"rtpick/pick/1"}
-    assert json.loads(fetch(port, "/healthz")[1])["status"] == "ok"
+    assert json.loads(rig.fetch("/healthz")[1])["status"] == "ok"
     daemon.send_signal(signal.SIGTERM)
-    assert daemon.wait(30) == 0, rig.log()
+    rig.expect_end(daemon)
     subscriber.close()
 
 
@@ -143,14 +155,14 @@ def test_sighup_changes_thresholds_and_a_mistake_changes_nothing(make_rig):
     daemon = rig.start_streaming_daemon()
     rig.configure(("p_threshold: 0.2", "p_threshold: 0.25"))
     daemon.send_signal(signal.SIGHUP)
-    wait_for(lambda: "reloaded" in rig.log())
+    rig.wait_for(lambda: "reloaded" in rig.log())
     rig.configure(("p_threshold: 0.25", "p_treshold: 0.25"))
     daemon.send_signal(signal.SIGHUP)
-    wait_for(lambda: "reload refused" in rig.log())
+    rig.wait_for(lambda: "reload refused" in rig.log())
     assert "p_treshold" in rig.log()
     assert daemon.poll() is None
     daemon.send_signal(signal.SIGTERM)
-    assert daemon.wait(30) == 0, rig.log()
+    rig.expect_end(daemon)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +179,7 @@ def test_what_cannot_start_says_why_in_one_line(make_rig, change, told):
     rig = make_rig()
     rig.configure(change)
     daemon = rig.start_daemon()
-    assert daemon.wait(60) == 1
+    rig.expect_end(daemon, 1)
     last = rig.log().strip().splitlines()[-1]
     assert told in last
     assert "Traceback" not in rig.log()
