@@ -89,7 +89,7 @@ def _examine_velocity(settings: Settings, inventory: Inventory) -> str:
 
 
 def _examine_database(settings: Settings) -> str:
-    catalog = Catalog.open(settings.archive.database)
+    catalog = Catalog.open(settings.archive.database, claim=True)
     try:
         return f"{catalog.describe()}"
     finally:

@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, Engine
 
 from rtpick.archive import reads, writes
+from rtpick.archive.claim import Claim, take_claim
 from rtpick.archive.connect import WRITES, connect, parse_url
 from rtpick.archive.failures import database_errors
 from rtpick.archive.reads import Waiting
@@ -38,23 +39,27 @@ class Catalog:
     has its own place in the outbox; what all of them have been told is struck.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, claim: Claim | None = None) -> None:
         self._reader = engine
+        self._claim = claim
         self._writer = engine.execution_options(**{WRITES: True})
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, *, claim: bool = False) -> Self:
         """Connect and bring the tables up to date.
 
         Parameters
         ----------
         url : str
             ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
+        claim : bool
+            Be the only writer until `close` or the end of the process.
 
         Raises
         ------
         ArchiveError
-            If the database cannot be opened, or a newer rtpick has written it.
+            If the database cannot be opened, a newer rtpick has written it, or another process has
+            claimed it.
 
         Examples
         --------
@@ -65,9 +70,9 @@ class Catalog:
         """
         address = parse_url(url)
         with database_errors(address):
-            catalog = cls(connect(address))
-            with catalog._writer.begin() as connection:
-                migrate(connection)
+            engine = connect(address)
+            catalog = cls(engine, take_claim(engine) if claim else None)
+            catalog._migrate()
         return catalog
 
     def commit(self, items: Sequence[Item]) -> None:
@@ -79,6 +84,9 @@ class Catalog:
             In the order in which they came about. Of a pick the most decided revision stays, an
             event's revision never changes once written, a resume point moves to its last value.
         """
+        if self._claim is not None:
+            with database_errors(self._reader.url):
+                self._claim.renew()
         with self._transaction(self._writer) as connection:
             writes.save_picks(connection, _only(items, Pick))
             writes.save_events(connection, _only(items, Event))
@@ -162,7 +170,9 @@ class Catalog:
         return f"{self._reader.url.render_as_string(hide_password=True)}: {held}"
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of the claim and of every connection."""
+        if self._claim is not None:
+            self._claim.release()
         self._reader.dispose()
 
     def __enter__(self) -> Self:
@@ -172,6 +182,14 @@ class Catalog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _migrate(self) -> None:
+        try:
+            with self._writer.begin() as connection:
+                migrate(connection)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:

@@ -77,7 +77,7 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
     metrics = Metrics(registry)
     metrics.record_version(__version__)
     inventory = read_inventory(settings.inventory.files)
-    catalog = Catalog.open(settings.archive.database)
+    catalog = Catalog.open(settings.archive.database, claim=True)
     progress = catalog.progress()
     links = build_links(settings)
     engine = MeteredEngine(load_network(settings.picking.weights), settings.engine, metrics)

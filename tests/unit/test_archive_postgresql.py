@@ -144,6 +144,23 @@ def test_a_connection_cut_inside_a_commit_leaves_nothing(catalog: Catalog) -> No
     assert catalog.progress() == [make_progress(1)]
 
 
+def test_one_writer_at_a_time_even_after_the_server_died(server: Server, catalog: Catalog) -> None:
+    with Catalog.open(server.url, claim=True) as first:
+        with pytest.raises(ArchiveError, match=r"another rtpick \(session \d+ from this machine\) writes"):
+            Catalog.open(server.url, claim=True)
+        server.control("restart", "-m", "immediate")
+        first.commit([make_pick(0)])
+        with pytest.raises(ArchiveError, match="another rtpick"):
+            Catalog.open(server.url, claim=True)
+        server.control("restart", "-m", "immediate")
+        with Catalog.open(server.url, claim=True):
+            for _ in range(2):
+                with pytest.raises(ArchiveError, match="another rtpick"):
+                    first.commit([make_pick(1)])
+        first.commit([make_pick(1)])
+    Catalog.open(server.url, claim=True).close()
+
+
 class CutsConnection(list):  # type: ignore[type-arg]
     """Items during whose last reading every connection to the server is ended from outside."""
 
