@@ -43,6 +43,14 @@ class Compatible(StrEnum):
     SEISBENCH = "seisbench"
 
 
+class Peer(StrEnum):
+    """Whom to compare with."""
+
+    PYOCTO = "pyocto"
+    GAMMA = "gamma"
+    NONE = "none"
+
+
 class Precision(StrEnum):
     """What the network computes in."""
 
@@ -190,3 +198,22 @@ def bench_stations(
         paced_s=paced_seconds,
         json_path=json_path,
     )
+
+
+@bench_app.command("associate")
+def bench_associate(
+    scenarios: Annotated[Path | None, typer.Option(help="folder of scenarios: picks with truth")] = None,
+    scenario: Annotated[list[str] | None, typer.Option(help="made here: calm, swarm, hush")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="for those that are made here")] = None,
+    real: Annotated[Path | None, typer.Option(help="folder of real pick lists with catalogues")] = None,
+    peer: Annotated[list[Peer] | None, typer.Option(help="other associators; both if left out")] = None,
+    peer_python: Annotated[Path, typer.Option(help="interpreter that has them")] = Path(sys.executable),
+    patience: Annotated[float, typer.Option(min=1, help="seconds for a peer on one pick list")] = 3600.0,
+    out: Annotated[Path, typer.Option("-o", "--out", help="for the figures")] = Path("bench-associate"),
+) -> None:
+    """Compare associators on the same picks with the truth, or with catalogues."""
+    from rtpick.bench.association.command import Wishes, bench_association
+
+    peers = tuple(item.value for item in peer or list(Peer) if item is not Peer.NONE)
+    wishes = Wishes(peers, str(peer_python), patience, out)
+    bench_association(wishes, scenarios, scenario or (), seed or (1,), real)

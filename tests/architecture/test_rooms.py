@@ -47,6 +47,7 @@ NEIGHBOURS = {
     # Benchmarks measure the very parts that the daemon runs.
     ("bench", "daemon"),
     ("bench", "demo"),
+    ("bench", "associate_picks"),
 }
 RUNTIME_MAY = {"vocabulary", "telemetry", "runtime"}
 
@@ -83,7 +84,8 @@ DOORS = {
 ROOTS_MAY = {
     "daemon": {"prometheus_client", "structlog"},
     "demo": {"zmq", "obspy"},
-    "bench": {"obspy", "torch", "pymseed", "prometheus_client", "structlog", "seisbench", "rapid", "zmq"},
+    "bench": {"obspy", "torch", "pymseed", "prometheus_client", "structlog", "seisbench", "rapid", "zmq"}
+    | {"pandas", "pyocto", "gamma"},
 }
 EVERYWHERE = {"numpy", "scipy"}
 ABOVE_FLOOR_3 = {"rich", "typer"}
