@@ -5,8 +5,11 @@ Arrays: B batch, C component, P phase, T time.
 
 from __future__ import annotations
 
+from functools import partial
+
 from rtpick.daemon.metered_engine import MeteredEngine
 from rtpick.networks import Network
+from rtpick.picking.engine_backend import Promise
 from rtpick.runtime.clock import monotonic_s
 from rtpick.settings.schema import EngineSettings
 from rtpick.telemetry.metrics import Metrics
@@ -20,7 +23,7 @@ class TimedEngine(MeteredEngine):
     ----------
     batches : int
     busy_s : float
-        Wall time in the network.
+        Wall time spent on starting the network and on waiting for it.
     """
 
     def __init__(self, network: Network, settings: EngineSettings, metrics: Metrics) -> None:
@@ -28,10 +31,16 @@ class TimedEngine(MeteredEngine):
         self.batches = 0
         self.busy_s = 0.0
 
-    def infer(self, wave_BCT: Float32Array) -> Float32Array:
-        """Compute the probabilities, and count."""
+    def start(self, wave_BCT: Float32Array) -> Promise:
+        """Begin to compute the probabilities, and count."""
         began_s = monotonic_s()
-        prob_BPT = super().infer(wave_BCT)
+        promise = super().start(wave_BCT)
         self.busy_s += monotonic_s() - began_s
         self.batches += 1
+        return partial(self._wait, promise)
+
+    def _wait(self, promise: Promise) -> Float32Array:
+        began_s = monotonic_s()
+        prob_BPT = promise()
+        self.busy_s += monotonic_s() - began_s
         return prob_BPT

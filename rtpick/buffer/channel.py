@@ -12,7 +12,7 @@ import numpy as np
 
 from rtpick.buffer.admission import JUMP_LIMIT_NS, Held
 from rtpick.buffer.continuity import Continuity, Placement, Span, begin, place, resumptions, settle
-from rtpick.buffer.lock import PhaseLock, follow, same_rate
+from rtpick.buffer.lock import PhaseLock, follow, is_near, same_rate
 from rtpick.buffer.pace import PACKET_LIMIT_S, PIECE_S, Pace
 from rtpick.buffer.resample import Conversion, design_conversion
 from rtpick.buffer.resample import convert as convert_rate
@@ -20,6 +20,8 @@ from rtpick.buffer.ring import Ring
 from rtpick.vocabulary.codes import ChannelId
 from rtpick.vocabulary.time import NS_PER_S
 from rtpick.vocabulary.waveform import Packet
+
+REMEMBERED_ABSENCES = 8
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Channel:
         Outputs: end of the newest data, end of what can no longer change, first data.
     resumes : tuple of int
         Outputs at which the data start, or start again after a long hole.
+    absences : tuple of Span
+        Outputs that were not there yet when a window up to the span's end went out; the last few.
     gap_count, drift_count : int
         Since the start.
     held : Held or None
@@ -76,6 +80,7 @@ class Channel:
     settled: int = 0
     birth: int = 0
     resumes: tuple[int, ...] = ()
+    absences: tuple[Span, ...] = ()
     gap_count: int = 0
     drift_count: int = 0
     held: Held | None = None
@@ -118,6 +123,14 @@ def open_channel(channel: ChannelId, lock: PhaseLock, row: int, pace: Pace) -> C
     )
 
 
+def note_absence(channel: Channel, end: int) -> None:
+    """Remember what a window that ends at `end` had to do without: what comes later was not in it."""
+    lag = channel.conversion.half_width if channel.conversion else 0
+    absence = Span(channel.reach - lag, end)
+    others = tuple(span for span in channel.absences if span.start != absence.start)
+    channel.absences = (*others, absence)[-REMEMBERED_ABSENCES:]
+
+
 def is_doubtful(channel: Channel, sampling_rate_hz: float, start_ns: int) -> bool:
     """Tell whether a packet jumps so far ahead, or has another rate, that it wants confirmation."""
     if not same_rate(sampling_rate_hz, channel.rate_hz):
@@ -128,6 +141,32 @@ def is_doubtful(channel: Channel, sampling_rate_hz: float, start_ns: int) -> boo
 def residual_phase_ns(channel: Channel) -> int:
     """How far the channel's outputs lie behind the grid of the network's rate."""
     return channel.lock.phase_ns - channel.shift_ns
+
+
+def follows_on(channel: Channel, packet: Packet) -> bool:
+    """Tell whether a packet is the ordinary one: counts at the network's rate, next behind no holes.
+
+    Nothing about it needs a decision but its time.
+    """
+    state = channel.continuity
+    if state is None or state.holes or channel.conversion is not None:
+        return False
+    samples = packet.samples
+    if samples.dtype.kind != "i" or samples.ndim != 1 or not 0 < len(samples) <= channel.piece:
+        return False
+    same = same_rate(packet.sampling_rate_hz, channel.rate_hz)
+    return same and is_near(channel.lock, state.newest, packet.start_ns)
+
+
+def append(channel: Channel, ring: Ring, samples_T: np.ndarray) -> None:
+    """Take a packet that follows on; it gives what `accept` gives."""
+    before = channel.continuity
+    if before is None:
+        raise ValueError(f"{channel.channel} has no sample yet that a packet could follow on")
+    ring.write(channel.row, before.newest, samples_T)
+    newest = before.newest + len(samples_T)
+    channel.continuity = Continuity(before.origin, newest, before.holes, before.closed)
+    channel.reach = channel.settled = newest
 
 
 def index_packet(channel: Channel, packet: Packet) -> int:

@@ -67,12 +67,11 @@ def settled_index(instrument: Instrument, pace: Pace) -> int:
     Packets that are held keep the windows back that they would be in (their place is known to
     within two samples).
     """
-    channels, reach = instrument.channels.values(), instrument.reach
+    reach = settled = instrument.reach
     horizon = reach - pace.patience - instrument.longest_packet
-    settled = reach
-    for channel in channels:
-        if channel.reach >= horizon:
-            settled = min(settled, channel.settled)
+    for channel in instrument.channels.values():
+        if channel.settled < settled and channel.reach >= horizon:
+            settled = channel.settled
         if channel.held is not None and channel.held.end >= horizon:
             settled = min(settled, channel.held.start - 2 + pace.budget)
     if not _is_acquainted(instrument, pace):

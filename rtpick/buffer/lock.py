@@ -103,6 +103,12 @@ def fresh_lock(rate: Fraction, start_ns: int) -> PhaseLock:
     return PhaseLock(rate.numerator, rate.denominator, phase_ns)
 
 
+def is_near(lock: PhaseLock, index: int, start_ns: int) -> bool:
+    """Tell whether a time lies within `DRIFT_LIMIT` of sample `index`."""
+    stray_ns = start_ns - lock.time_ns(index)
+    return abs(stray_ns) * lock.numerator <= DRIFT_LIMIT * lock.denominator * NS_PER_S
+
+
 def follow(lock: PhaseLock, index: int, start_ns: int) -> PhaseLock:
     """Let the phase follow a packet that leads its channel on.
 
@@ -128,8 +134,8 @@ def follow(lock: PhaseLock, index: int, start_ns: int) -> PhaseLock:
     >>> follow(lock, 150, 1_503_000_000) is lock, follow(lock, 150, 1_504_500_000).phase_ns
     (True, 4500000)
     """
-    stray_ns = start_ns - lock.time_ns(index)
-    if abs(stray_ns) * lock.numerator <= DRIFT_LIMIT * lock.denominator * NS_PER_S:
+    if is_near(lock, index, start_ns):
         return lock
+    stray_ns = start_ns - lock.time_ns(index)
     followed = PhaseLock(lock.numerator, lock.denominator, lock.phase_ns + stray_ns)
     return followed if abs(followed.phase_ns) <= WANDER_LIMIT_NS else fresh_lock(lock.rate, start_ns)

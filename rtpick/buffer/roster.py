@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from rtpick.buffer.channel import Channel, open_channel
 from rtpick.buffer.continuity import Span
@@ -11,11 +12,11 @@ from rtpick.buffer.instrument import Instrument
 from rtpick.buffer.lock import PhaseLock, fresh_lock, nominal_rate, same_rate
 from rtpick.buffer.pace import Pace
 from rtpick.buffer.ring import Ring
-from rtpick.vocabulary.codes import ChannelId, InstrumentId
+from rtpick.vocabulary.codes import ChannelId, InstrumentId, StationId
 from rtpick.vocabulary.waveform import ChannelLock, Gap, GapCause, Packet, Rejection
 
 
-@dataclass(slots=True)
+@dataclass
 class Roster:
     """All that is known of the network.
 
@@ -31,6 +32,8 @@ class Roster:
     instruments : dict of InstrumentId to Instrument
     homes : dict of ChannelId to Instrument
         The instrument that each channel is a component of.
+    stations : dict of StationId to dict of InstrumentId to Instrument
+        The instruments at each station.
     """
 
     pace: Pace
@@ -39,6 +42,7 @@ class Roster:
     acquainted: frozenset[InstrumentId]
     instruments: dict[InstrumentId, Instrument] = field(default_factory=dict)
     homes: dict[ChannelId, Instrument] = field(default_factory=dict)
+    stations: dict[StationId, dict[InstrumentId, Instrument]] = field(default_factory=dict)
 
     def channels(self) -> list[Channel]:
         """List all channels."""
@@ -48,6 +52,19 @@ class Roster:
         """List every channel's phase, those of an earlier run that have not been seen yet included."""
         current = {channel.channel: _channel_lock(channel) for channel in self.channels()}
         return tuple((self.restored | current).values())
+
+    def locks_at(self, station: StationId) -> tuple[ChannelLock, ...]:
+        """List the phases at one station, those of an earlier run that have not been seen yet included."""
+        at_station = self.stations.get(station, {}).values()
+        current = {c.channel: _channel_lock(c) for item in at_station for c in item.channels.values()}
+        return tuple((self._restored_at.get(station, {}) | current).values())
+
+    @cached_property
+    def _restored_at(self) -> dict[StationId, dict[ChannelId, ChannelLock]]:
+        grouped: dict[StationId, dict[ChannelId, ChannelLock]] = {}
+        for channel, lock in self.restored.items():
+            grouped.setdefault(channel.station_id, {})[channel] = lock
+        return grouped
 
     def status(self) -> tuple[ChannelStatus, ...]:
         """Tell how every channel stands."""
@@ -118,7 +135,8 @@ def _enter(roster: Roster, channel: Channel) -> Instrument:
     """Make a channel known as a component of its instrument."""
     name = channel.channel.instrument_id
     if name not in roster.instruments:
-        roster.instruments[name] = Instrument(name, acquainted=name in roster.acquainted)
+        instrument = Instrument(name, acquainted=name in roster.acquainted)
+        roster.instruments[name] = roster.stations.setdefault(name.station_id, {})[name] = instrument
     instrument = roster.homes[channel.channel] = roster.instruments[name]
     instrument.channels[channel.channel.component] = channel
     return instrument

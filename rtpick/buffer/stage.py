@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from rtpick.buffer.admission import contradicts, finite, hold, is_borne_out, refuse, reject_held
-from rtpick.buffer.channel import Channel, accept, index_packet, is_doubtful
+from rtpick.buffer.channel import Channel, accept, append, follows_on, index_packet, is_doubtful
 from rtpick.buffer.instrument import Instrument, mean_phase_ns, settled_index
 from rtpick.buffer.lock import same_rate
 from rtpick.buffer.pace import least_memory, pace_of
@@ -20,7 +20,7 @@ from rtpick.buffer.roster import ChannelStatus, Roster, enrol, enrol_anew, gaps_
 from rtpick.buffer.silence import Silence, fallen_silent, is_due, network_time_ns
 from rtpick.buffer.windows import WindowGeometry, complete, cut_joined, needed_from
 from rtpick.settings.schema import BufferSettings
-from rtpick.vocabulary.codes import ChannelId, InstrumentId
+from rtpick.vocabulary.codes import ChannelId, InstrumentId, StationId
 from rtpick.vocabulary.time import SampleGrid, to_ns
 from rtpick.vocabulary.waveform import ChannelLock, Float32Array, Gap, Packet, RejectCause, Rejection, Window
 
@@ -89,20 +89,12 @@ class Buffer:
         list of Gap and Rejection
             Spans given up, and samples set aside. Bad data are never an exception.
         """
-        refusal = refuse(packet, now_ns + self._tolerance_ns)
-        if refusal is not None:
-            return [refusal]
+        latest_ns = now_ns + self._tolerance_ns
         instrument = self._roster.homes.get(packet.channel)
-        if instrument is None:
-            if self._ring.row_count >= MAXIMUM_CHANNELS:
-                return [_overload(packet)]
-            return self._take(enrol(self._roster, packet), packet, now_ns)
-        channel = instrument.channels[packet.channel.component]
-        if is_doubtful(channel, packet.sampling_rate_hz, packet.start_ns):
-            return self._hold(instrument, channel, packet, now_ns)
-        if channel.held is not None:
-            return self._take_beside_held(instrument, channel, packet, now_ns)
-        return self._take(instrument, packet, now_ns)
+        if instrument is not None and self._is_ordinary(instrument, packet, latest_ns):
+            return self._append(instrument, packet, now_ns)
+        refusal = refuse(packet, latest_ns)
+        return [refusal] if refusal else self._consider(instrument, packet, now_ns)
 
     def complete_windows(self) -> list[Window]:
         """Fetch the windows completed since the last call, in order per instrument."""
@@ -142,6 +134,10 @@ class Buffer:
         """List every channel's phase, those of an earlier run that have not been seen yet included."""
         return self._roster.locks()
 
+    def locks_at(self, station: StationId) -> tuple[ChannelLock, ...]:
+        """List the phases at one station, those of an earlier run that have not been seen yet included."""
+        return self._roster.locks_at(station)
+
     def status(self) -> tuple[ChannelStatus, ...]:
         """Tell how every channel stands."""
         return self._roster.status()
@@ -162,6 +158,40 @@ class Buffer:
         item = self._roster.instruments[instrument]
         first = needed_from(item, self._ring, self._geometry, self._roster.pace)
         return self._time_ns(item, first) - max(map(_filter_ns, item.channels.values()))
+
+    def _consider(
+        self, instrument: Instrument | None, packet: Packet, now_ns: int
+    ) -> list[Gap | Rejection]:
+        """Enrol a new channel, hold what is doubtful, take the rest."""
+        if instrument is None:
+            if self._ring.row_count >= MAXIMUM_CHANNELS:
+                return [_overload(packet)]
+            return self._take(enrol(self._roster, packet), packet, now_ns)
+        channel = instrument.channels[packet.channel.component]
+        if is_doubtful(channel, packet.sampling_rate_hz, packet.start_ns):
+            return self._hold(instrument, channel, packet, now_ns)
+        if channel.held is not None:
+            return self._take_beside_held(instrument, channel, packet, now_ns)
+        return self._take(instrument, packet, now_ns)
+
+    def _is_ordinary(self, instrument: Instrument, packet: Packet, latest_ns: int) -> bool:
+        """Tell whether nothing about a packet needs a decision."""
+        channel = instrument.channels[packet.channel.component]
+        return channel.held is None and follows_on(channel, packet) and packet.end_ns <= latest_ns
+
+    def _append(self, instrument: Instrument, packet: Packet, now_ns: int) -> list[Gap | Rejection]:
+        """Take an ordinary packet: as `_take` would, without the questions."""
+        channel, length = instrument.channels[packet.channel.component], len(packet.samples)
+        instrument.longest_packet = max(instrument.longest_packet, length)
+        received_ns = packet.received_ns or now_ns
+        self._make_room(instrument, channel.reach + length, received_ns)
+        append(channel, self._ring, packet.samples)
+        end = instrument.evaluated_end
+        if end is None or channel.settled >= end + self._geometry.stride_samples:
+            self._harvest(instrument, settled_index(instrument, self._roster.pace), received_ns)
+        if is_due(self._silence, instrument, len(self._roster.instruments)):
+            self._review(now_ns)
+        return []
 
     def _take(self, instrument: Instrument, packet: Packet, now_ns: int) -> list[Gap | Rejection]:
         """Index a packet that is beyond doubt and take what is new of it."""

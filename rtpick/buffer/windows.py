@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rtpick.buffer.channel import Channel
+from rtpick.buffer.channel import Channel, note_absence
 from rtpick.buffer.instrument import Instrument, mean_phase_ns
 from rtpick.buffer.pace import Pace
 from rtpick.buffer.ring import Ring
@@ -115,6 +115,9 @@ def complete(
         if max(valid_C) == 0:
             end = max(end, geometry.last_end(_next_data(instrument, ring, geometry, end, settled)))
         instrument.evaluated_end = end
+        for channel in instrument.channels.values():
+            if channel.reach < end:
+                note_absence(channel, end)
         if max(valid_C) >= geometry.minimum_samples:
             coverage = sum(valid_C) / samples_CT.size
             phase_ns = mean_phase_ns(itertools.compress(slots, valid_C))
@@ -186,11 +189,14 @@ def _joined_slots(instrument: Instrument, geometry: WindowGeometry, end: int) ->
 
 
 def _first_hidden(channel: Channel, end: int, join_samples: int) -> int | None:
-    """Find from where on a component that has returned shortly before the window's end is left out.
+    """Find from where on a component is left out that has returned shortly before the window's end, or after.
 
-    Whether such data arrive before or after the window would have gone out without them is a
-    matter of luck; so they are left out always.
+    Whether data that return arrive before or after the window would have gone out without them is a
+    matter of luck; so they are left out always. What came after the window went out was not in it.
     """
+    for absence in channel.absences:
+        if absence.start < end <= absence.end:
+            return absence.start
     for resume in channel.resumes:
         if resume < end <= resume + join_samples:
             return resume

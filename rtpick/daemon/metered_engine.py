@@ -5,8 +5,11 @@ Arrays: B batch, C component, P phase, T time.
 
 from __future__ import annotations
 
+from functools import partial
+
 from rtpick.networks import Network
 from rtpick.picking.engine import Engine
+from rtpick.picking.engine_backend import Promise
 from rtpick.settings.schema import EngineSettings
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.waveform import Float32Array
@@ -26,11 +29,14 @@ class MeteredEngine(Engine):
         self.windows_inferred = 0
         metrics.record_model(self.model_version)
 
-    def infer(self, wave_BCT: Float32Array) -> Float32Array:
-        """Compute the probabilities, and count."""
-        prob_BPT = super().infer(wave_BCT)
-        self._metrics.record_batch(len(wave_BCT))
-        self.windows_inferred += len(wave_BCT)
+    def start(self, wave_BCT: Float32Array) -> Promise:
+        """Begin to compute the probabilities; they are counted when they are there."""
+        return partial(self._count, super().start(wave_BCT))
+
+    def _count(self, promise: Promise) -> Float32Array:
+        prob_BPT = promise()
+        self._metrics.record_batch(len(prob_BPT))
+        self.windows_inferred += len(prob_BPT)
         return prob_BPT
 
     def swap(self, network: Network) -> None:

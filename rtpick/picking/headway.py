@@ -68,7 +68,13 @@ class Headway:
         newest = _newest(lanes)
         return [name for name, lane in lanes.items() if newest - lane.end_index > self._silence]
 
-    def tell(self, lanes: Lanes, rule_of: Callable[[StationId], LaneRule], buffer: Buffer) -> list[Progress]:
+    def tell(
+        self,
+        lanes: Lanes,
+        rule_of: Callable[[StationId], LaneRule],
+        buffer: Buffer,
+        waiting: Mapping[InstrumentId, int],
+    ) -> list[Progress]:
         """Say how far each station is, where that has changed.
 
         Parameters
@@ -79,16 +85,17 @@ class Headway:
             The rule of a station.
         buffer : Buffer
             Only read.
+        waiting : mapping of InstrumentId to int
+            Start of the first window that was cut and is not stacked yet.
         """
-        locks = _by_station(buffer.locks())
         settled = {
             station: settled_index(lives, rule_of(station).life.reach)
-            for station, lives in self._lives(lanes, buffer).items()
+            for station, lives in self._lives(lanes, buffer, waiting).items()
         }
         news: list[Progress] = []
         for line in self._ledger.lines():
             if line[1] in settled:
-                news += self._tell_one(line, settled[line[1]], rule_of(line[1]), locks.get(line[1], ()))
+                news += self._tell_one(line, settled[line[1]], rule_of(line[1]), buffer.locks_at(line[1]))
         return news
 
     def _tell_one(
@@ -105,20 +112,23 @@ class Headway:
         self._told[line] = fresh
         return [fresh]
 
-    def _lives(self, lanes: Lanes, buffer: Buffer) -> dict[StationId, list[Life]]:
+    def _lives(
+        self, lanes: Lanes, buffer: Buffer, waiting: Mapping[InstrumentId, int]
+    ) -> dict[StationId, list[Life]]:
         """Gather what must be cut at one index for each station.
 
         A silent instrument holds up its station only if all of them are silent; one that has no window yet
         holds it up at its first.
         """
-        silent = set(self.silent(lanes))
+        silent = set(self.silent(lanes)) - waiting.keys()
         newest_ns = self._grid.time_ns(_newest(lanes) - self._silence)
         lives: dict[StationId, list[Life]] = {}
         for name, watermark_ns in buffer.watermarks().items():
             if name in lanes and name not in silent:
                 lives.setdefault(name.station_id, []).extend(lanes[name].lives)
-            elif name not in lanes and watermark_ns > newest_ns:
-                first = self._grid.index(buffer.needed_from_ns(name))
+            elif name not in lanes and (name in waiting or watermark_ns > newest_ns):
+                coming = self._grid.index(buffer.needed_from_ns(name))
+                first = min(waiting.get(name, coming), coming)
                 lives.setdefault(name.station_id, []).append(Life(first, first, first))
         for name in sorted(silent):
             if all(other in silent for other in lanes if other.station_id == name.station_id):
@@ -128,10 +138,3 @@ class Headway:
 
 def _newest(lanes: Lanes) -> int:
     return max((lane.end_index for lane in lanes.values()), default=0)
-
-
-def _by_station(locks: Iterable[ChannelLock]) -> dict[StationId, tuple[ChannelLock, ...]]:
-    grouped: dict[StationId, list[ChannelLock]] = {}
-    for lock in locks:
-        grouped.setdefault(lock.channel.station_id, []).append(lock)
-    return {station: tuple(items) for station, items in grouped.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.waveform import Packet, Progress
@@ -14,8 +14,7 @@ MAXIMUM_ENTRIES = 4096
 Line = tuple[str, StationId]
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A packet as the source numbered it, ``[start_ns, end_ns)``."""
 
     sequence: int | None
@@ -58,7 +57,9 @@ class PacketLedger:
     def record(self, packet: Packet) -> None:
         """Note a packet's arrival."""
         line = packet.source, packet.channel.station_id
-        entries = self._open.setdefault(line, deque())
+        entries = self._open.get(line)
+        if entries is None:
+            entries = self._open[line] = deque()
         entries.append(Delivery(packet.sequence, packet.start_ns, packet.end_ns))
         if len(entries) > MAXIMUM_ENTRIES:
             older, newer = entries.popleft(), entries.popleft()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from rtpick.buffer.stage import Buffer
 from rtpick.picking.engine import Engine
 from rtpick.picking.headway import Headway
 from rtpick.picking.lane import Lane, LaneRule, LaneWindow, News, end_lane, new_lane, step_lane
-from rtpick.picking.pool import Pool, Waiting, add_windows, take_batch
+from rtpick.picking.pool import Pool, UnderWay, Waiting, add_windows, take_batch
 from rtpick.picking.report import Circumstances, Reporter
 from rtpick.picking.resume import first_window_after
 from rtpick.picking.rules import lane_rule
@@ -105,9 +105,12 @@ class Picker:
         self._headway = Headway(settings, self._grid, silence, progress)
         self._rules: dict[StationId, LaneRule] = {}
         self._pool = Pool()
+        self._under_way: UnderWay | None = None
+        self._model_version = engine.model_version
         self._newest_index = 0
         self._instruments: dict[InstrumentId, _Instrument] = {}
         self._components: dict[InstrumentId, frozenset[str]] = {}
+        self._met: set[ChannelId] = set()
 
     @property
     def buffer(self) -> Buffer:
@@ -143,8 +146,10 @@ class Picker:
         """
         notes = self._buffer.add(packet, now_ns)
         self._headway.record(packet)
-        self._meet(packet.channel)
-        return [*notes, *self._pool_windows(self._buffer.complete_windows(), now_ns)]
+        if packet.channel not in self._met:
+            self._meet(packet.channel)
+        windows = self._buffer.complete_windows()
+        return [*notes, *self._pool_windows(windows, now_ns)] if windows else notes
 
     def step(self, now_ns: int, *, force: bool = False) -> list[Output]:
         """Infer the batches that are full or have waited for long enough.
@@ -160,13 +165,22 @@ class Picker:
         -------
         list of Pick, Clip and Progress
             Progress comes behind the picks that it speaks of.
+
+        Notes
+        -----
+        A full batch stays with the engine while packets come in; its picks come out of the next call.
         """
         outputs: list[Output] = []
+        busy = False
         while batch := self._take(now_ns, force):
-            outputs += self._infer(batch, now_ns)
+            outputs += self._begin(batch, now_ns)
+            busy = len(batch) >= self.engine.batch_size
+        if force or not busy:
+            outputs += self._settle()
         if self._headway.is_due(self._newest_index, force):
-            outputs += self._finish_silent()
-            outputs += self._headway.tell(self._lanes(), self._rule, self._buffer)
+            waiting = self._first_waiting()
+            outputs += self._finish_silent(waiting)
+            outputs += self._headway.tell(self._lanes(), self._rule, self._buffer, waiting)
         return outputs
 
     def flush(self, now_ns: int) -> list[Output]:
@@ -180,14 +194,16 @@ class Picker:
         self._pool_windows(self._buffer.flush(), now_ns)
         outputs: list[Output] = []
         while batch := self._take(now_ns, True):
-            outputs += self._infer(batch, now_ns)
+            outputs += self._begin(batch, now_ns)
+        outputs += self._settle()
         for name, item in self._instruments.items():
             outputs += self._end(name, item)
         return outputs + self.step(now_ns, force=True)
 
     def _meet(self, channel: ChannelId) -> None:
+        self._met.add(channel)
         known = self._components.get(channel.instrument_id, frozenset())
-        if channel.component not in known and channel.component in COMPONENTS:
+        if channel.component in COMPONENTS:
             self._components[channel.instrument_id] = known | {channel.component}
 
     def _pool_windows(self, windows: list[Window], now_ns: int) -> list[Gap]:
@@ -216,14 +232,24 @@ class Picker:
         )
         return batch
 
-    def _infer(self, batch: tuple[Waiting, ...], now_ns: int) -> list[Output]:
-        began_ns = self._clock()
-        prob_BPT = self.engine.infer(np.stack([item.window.samples_CT for item in batch]))
-        compute_s = (self._clock() - began_ns) / NS_PER_S
-        top_BP = prob_BPT.max(axis=2)
+    def _begin(self, batch: tuple[Waiting, ...], now_ns: int) -> list[Output]:
+        """Hand a batch to the engine, then see to the one before."""
+        began_ns, version = self._clock(), self.engine.model_version
+        promise = self.engine.start(np.stack([item.window.samples_CT for item in batch]))
+        outputs, self._under_way = self._settle(), UnderWay(batch, now_ns, began_ns, version, promise)
+        return outputs
+
+    def _settle(self) -> list[Output]:
+        """Wait for the batch that is under way and advance its lanes."""
+        if self._under_way is None:
+            return []
+        work, self._under_way = self._under_way, None
+        prob_BPT = work.promise()
+        compute_s = (self._clock() - work.began_ns) / NS_PER_S
+        self._model_version = work.model_version
         outputs: list[Output] = []
-        for item, prob_PT, top_P in zip(batch, prob_BPT, top_BP, strict=True):
-            outputs += self._advance(item, prob_PT, top_P, self._latency(item, now_ns, compute_s))
+        for item, prob_PT, top_P in zip(work.batch, prob_BPT, prob_BPT.max(axis=2), strict=True):
+            outputs += self._advance(item, prob_PT, top_P, self._latency(item, work.taken_ns, compute_s))
         return outputs
 
     def _advance(
@@ -248,10 +274,17 @@ class Picker:
     def _lanes(self) -> dict[InstrumentId, Lane]:
         return {name: item.lane for name, item in self._instruments.items()}
 
-    def _finish_silent(self) -> list[Pick | Clip]:
+    def _first_waiting(self) -> dict[InstrumentId, int]:
+        """Find the first window of each instrument that was cut and is not stacked yet."""
+        under_way = self._under_way.batch if self._under_way else ()
+        first: dict[InstrumentId, int] = {}
+        for item in (*under_way, *self._pool.waiting):
+            first.setdefault(item.window.instrument, item.window.start_index)
+        return first
+
+    def _finish_silent(self, waiting: Mapping[InstrumentId, int]) -> list[Pick | Clip]:
         """Make final what an instrument that has fallen silent left open."""
         lanes = self._lanes()
-        waiting = {item.window.instrument for item in self._pool.waiting}
         outputs: list[Pick | Clip] = []
         for name in self._headway.silent(lanes):
             if lanes[name].busy and name not in waiting:
@@ -271,7 +304,7 @@ class Picker:
             lane=item.lane,
             rule=self._rule(name.station_id),
             phase_ns=item.phase_ns,
-            model_version=self.engine.model_version,
+            model_version=self._model_version,
             latency=item.latency,
         )
         return self._report.report(news, about)

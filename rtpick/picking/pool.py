@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rtpick.vocabulary.waveform import Window
+from rtpick.vocabulary.waveform import Float32Array, Window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,6 +14,17 @@ class Waiting:
 
     window: Window
     since_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnderWay:
+    """A batch that the engine works on; `promise` waits for its probabilities, (B, P, T)."""
+
+    batch: tuple[Waiting, ...]
+    taken_ns: int
+    began_ns: int
+    model_version: str
+    promise: Callable[[], Float32Array]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

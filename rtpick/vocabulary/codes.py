@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,7 +25,7 @@ class StationId:
         return cls(network, station)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, order=True)  # without slots: what follows from the codes is kept
 class InstrumentId:
     """The channels of one sensor at one rate: ``BW.UH1..SH`` is SHZ, SHN and SHE together."""
 
@@ -36,13 +37,13 @@ class InstrumentId:
     def __str__(self) -> str:
         return f"{self.network}.{self.station}.{self.location}.{self.band_instrument}"
 
-    @property
+    @cached_property
     def station_id(self) -> StationId:
         """The station that the sensor stands at."""
         return StationId(self.network, self.station)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, order=True)
 class ChannelId:
     """Network, station, location and channel code, ``BW.UH1..SHZ``."""
 
@@ -81,12 +82,12 @@ class ChannelId:
         """The FDSN source identifier."""
         return f"FDSN:{self.network}_{self.station}_{self.location}_" + "_".join(self.channel)
 
-    @property
+    @cached_property
     def station_id(self) -> StationId:
         """The station that the channel belongs to."""
         return StationId(self.network, self.station)
 
-    @property
+    @cached_property
     def instrument_id(self) -> InstrumentId:
         """The sensor that the channel is a component of."""
         return InstrumentId(self.network, self.station, self.location, self.channel[:2])
@@ -101,7 +102,7 @@ class ChannelId:
         """Second letter: H high gain, N accelerometer, ..."""
         return self.channel[1]
 
-    @property
+    @cached_property
     def component(self) -> str:
         """Third letter: Z N E, 1 2 3, ..."""
         return self.channel[2]

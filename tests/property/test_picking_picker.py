@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rtpick.picking.picker import Picker
@@ -45,6 +45,10 @@ class ArithmeticEngine:
     model_version: str = "arithmetic"
     batch_size: int = 8
     batch_age_ns: int = 0
+
+    def start(self, wave_BCT):
+        prob_BPT = self.infer(wave_BCT)
+        return lambda: prob_BPT
 
     def infer(self, wave_BCT):
         filled = np.nan_to_num(wave_BCT, nan=0.0)
@@ -148,6 +152,8 @@ def test_cutting_batching_and_doubling_never_show(seed, cut, batch_size, every, 
     every=st.integers(1, 12),
     holes=st.frozensets(st.integers(20, 200), max_size=12),
 )
+# A component that lags by more than is waited for, and comes before its instrument's windows are inferred.
+@example(seed=0, cut=[81], stop=0.5, every=3, holes=frozenset({20, 21, 23}))
 def test_a_stop_at_any_point_loses_nothing_and_doubles_nothing(seed, cut, stop, every, holes):
     packets = _packets(_recording(seed, 120, 3), cut, holes)
     whole = _run(_picker(), packets)

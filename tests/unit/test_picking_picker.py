@@ -32,6 +32,10 @@ class SpikeEngine:
     batch_size: int = 16
     batch_age_ns: int = 0
 
+    def start(self, wave_BCT):
+        prob_BPT = self.infer(wave_BCT)
+        return lambda: prob_BPT
+
     def infer(self, wave_BCT):
         steps_BCT = np.abs(np.diff(np.nan_to_num(wave_BCT), axis=2, prepend=0.0))
         steps_BCT[:, :, 0] = 0
