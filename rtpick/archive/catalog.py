@@ -12,10 +12,11 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from rtpick.archive import reads, writes
+from rtpick.archive import prune, reads, writes
 from rtpick.archive.claim import Claim, take_claim
 from rtpick.archive.connect import WRITES, connect, parse_url
 from rtpick.archive.failures import database_errors
+from rtpick.archive.prune import Mark, Pruned
 from rtpick.archive.reads import Waiting
 from rtpick.archive.schema import migrate
 from rtpick.vocabulary.event import Event, EventStatus
@@ -161,6 +162,16 @@ class Catalog:
         """Note that these revisions have been told; newer ones of the same pick still wait."""
         with self._transaction(self._writer) as connection:
             writes.forget_published(connection, items)
+
+    def newest_settled_ns(self) -> int | None:
+        """Read the event time that the station furthest ahead has settled."""
+        with self._transaction(self._reader) as connection:
+            return prune.newest_settled_ns(connection)
+
+    def prune(self, before_ns: int, mark: Mark) -> Pruned:
+        """Remove a few of the rows that are older and that nobody needs; a sweep is many such steps."""
+        with self._transaction(self._writer) as connection:
+            return prune.prune_some(connection, before_ns, mark)
 
     def describe(self) -> str:
         """Name the database and what it holds, in one line without secrets."""

@@ -10,6 +10,7 @@ from rtpick.archive.catalog import Catalog
 from rtpick.archive.clips import ClipStore
 from rtpick.daemon.announcer import FAREWELL_S, Announcer
 from rtpick.daemon.links import Emitted, Result
+from rtpick.daemon.retention import Retention
 from rtpick.runtime.clock import monotonic_s
 from rtpick.runtime.edge import Edge
 from rtpick.runtime.worker import Worker
@@ -32,6 +33,8 @@ class ArchiveWorker:
     announcer : Announcer
     retry_s : float
         Pause after a failed commit; meanwhile the links fill up and push back to the servers.
+    retention_days : float or None
+        See `Retention`.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class ArchiveWorker:
         retry_s: float,
         metrics: Metrics,
         log: BoundLogger,
+        retention_days: float | None = None,
     ) -> None:
+        self._retention = Retention(retention_days, metrics, log)
         self._catalog = catalog
         self._clips = clips
         self._announcer = announcer
@@ -70,6 +75,7 @@ class ArchiveWorker:
                 self._keep(emitted, worker)
             elif self._announcer.has_more:
                 self._announcer.go_on(self._catalog, worker.beat)
+            self._retention.step(self._catalog)
             worker.beat()
         self._announcer.announce(self._catalog, worker.beat, for_s=FAREWELL_S)
         self._announcer.close()

@@ -91,6 +91,7 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
         settings.archive.retry_s,
         metrics,
         log,
+        settings.archive.retention_days,
     )
     ingest = IngestWorker(
         progress, links.packets, settings, metrics, log, may_shed=lambda: archive.trouble is None

@@ -151,6 +151,9 @@ class ArchiveSettings(Section):
     clips_directory: Path | None = None
     clips_maximum_bytes: Annotated[int, Field(ge=0)] = 2_000_000_000
     retry_s: Positive = 5.0
+    retention_days: Annotated[float, Field(ge=1)] | None = Field(
+        None, description="of picks in no event, gaps and superseded revisions; absent: everything is kept"
+    )
 
 
 class PublishSettings(Section):

@@ -87,6 +87,7 @@ CATALOGUE = (
     ),
     Family("rtpick_commit_seconds", H, "Duration of a commit to the catalogue", (), COMMIT_BUCKETS_S),
     Family("rtpick_commit_failures_total", C, "Commits that storage refused", ("cause",)),
+    Family("rtpick_pruned_rows_total", C, "Rows that were too old to be kept, by table", ("table",)),
     Family("rtpick_publish_failures_total", C, "Attempts to publish that a sink refused", ("sink",)),
     Family("rtpick_publish_waiting_items", G, "Items in the outbox for a sink that refuses", ("sink",)),
     Family(

@@ -143,6 +143,10 @@ class Metrics:
         """Storage refused a commit; `cause` is ``full`` or ``refused``."""
         self._counters["rtpick_commit_failures_total"].labels(cause).inc()
 
+    def record_pruned(self, table: str, rows: int) -> None:
+        """So many rows left the database since they were too old."""
+        self._counters["rtpick_pruned_rows_total"].labels(table).inc(rows)
+
     def record_publish_failure(self, sink: str) -> None:
         """A sink refused; what it should have told stays in the outbox."""
         self._counters["rtpick_publish_failures_total"].labels(sink).inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from rtpick.archive.catalog import Catalog
+from rtpick.archive.prune import Mark
 from rtpick.archive.tables import metadata
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import ArchiveError, StorageFullError
@@ -142,6 +144,20 @@ def test_a_connection_cut_inside_a_commit_leaves_nothing(catalog: Catalog) -> No
     assert catalog.picks() == []
     catalog.commit([make_pick(), make_progress(1)])
     assert catalog.progress() == [make_progress(1)]
+
+
+def test_old_rows_go_and_what_is_needed_stays(catalog: Catalog) -> None:
+    last = dataclasses.replace(make_event(1), status=EventStatus.FINAL)
+    catalog.commit([*(make_pick(number) for number in range(5)), make_event(0), last])
+    catalog.commit([Gap(UH1, T0_NS, T0_NS + 5, GapCause.MISSING), make_progress(3)])
+    catalog.mark_published(catalog.unpublished())
+    mark: Mark | None = Mark()
+    while mark is not None:
+        mark = catalog.prune(T0_NS + 10, mark).mark
+    assert [pick.pick_id for pick in catalog.picks()] == ["p0", "p1", "p2"]
+    assert repr(catalog.revisions("e1")) == repr([last])
+    assert catalog.gaps() == []
+    assert catalog.progress() == [make_progress(3)]
 
 
 def test_one_writer_at_a_time_even_after_the_server_died(server: Server, catalog: Catalog) -> None:

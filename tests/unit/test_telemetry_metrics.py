@@ -124,6 +124,7 @@ def test_every_metric_can_be_recorded(registry: CollectorRegistry, metrics: Metr
     metrics.record_stage("associate", 0.1)
     metrics.record_commit(0.01)
     metrics.record_commit_failure("full")
+    metrics.record_pruned("pick", 7)
     metrics.record_publish_failure("csv")
     metrics.record_waiting("csv", 3)
     metrics.record_given_up("csv", 2)
@@ -147,6 +148,6 @@ def test_names_follow_the_rule() -> None:
             assert family.name.endswith(units)
         assert set(family.labels) <= {
             "network", "station", "stage", "cause", "source", "phase", "status", "state", "edge", "worker",
-            "model_version", "version", "sink",
+            "model_version", "version", "sink", "table",
         }  # fmt: skip
         assert f"`{family.name}`" in manual_page()
