@@ -26,13 +26,13 @@ LIVE_PICKING_KEYS = {
 class Reloader:
     """Apply a changed configuration: thresholds, weights and logging at once; the rest is named.
 
-    A configuration with a mistake leaves the running one in force.
+    A configuration with a mistake leaves the running one in force. Weights are read again even under the
+    name that they had, since a file may have been replaced; what they are decides, not what they are called.
     """
 
     def __init__(self, path: Path, settings: Settings, pick: PickWorker, log: BoundLogger) -> None:
         self._path = path
         self._at_start = settings
-        self._picking = settings.picking
         self._pick = pick
         self._log = log
 
@@ -40,31 +40,33 @@ class Reloader:
         """Read the file and have the difference applied."""
         try:
             fresh = load_settings(self._path)
-            swaps = fresh.picking.weights != self._picking.weights
-            network = load_network(fresh.picking.weights) if swaps else None
+            network = load_network(fresh.picking.weights)
         except RtpickError as error:
             self._refuse(error)
             return
         configure_logging(fresh.logging)
-        live = {name: getattr(fresh.picking, name) for name in LIVE_PICKING_KEYS}
-        picking = self._picking.model_copy(update=live)
+        picking = with_live_keys(self._at_start.picking, fresh.picking)
         self._pick.order(lambda picker: self._apply(picker, picking, network))
         self._log.info("reload read", needs_restart=restart_keys(self._at_start, fresh) or "nothing")
 
-    def _apply(self, picker: Picker, picking: PickingSettings, network: Network | None) -> None:
+    def _apply(self, picker: Picker, picking: PickingSettings, network: Network) -> None:
         """In the picker's own thread: weights first, since they may be refused."""
         try:
-            if network is not None:
+            if network.model_version != picker.engine.model_version:
                 picker.engine.swap(network)
         except RtpickError as error:
             self._refuse(error)
             return
         picker.retune(picking)
-        self._picking = picking
         self._log.info("reloaded", model=picker.engine.model_version)
 
     def _refuse(self, error: RtpickError) -> None:
         self._log.error("reload refused; the running configuration stays", error=str(error))
+
+
+def with_live_keys(running: PickingSettings, fresh: PickingSettings) -> PickingSettings:
+    """The running settings with the fresh values of the keys that can change without a restart."""
+    return running.model_copy(update={name: getattr(fresh, name) for name in LIVE_PICKING_KEYS})
 
 
 def restart_keys(running: Settings, fresh: Settings) -> list[str]:
