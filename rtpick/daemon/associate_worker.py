@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
-from rtpick.association.associate import AssociatorState, finish, step
+from rtpick.association.associate import AssociatorState, Counts, finish, step
 from rtpick.daemon.links import Emitted, emit
 from rtpick.runtime.clock import monotonic_s
 from rtpick.runtime.edge import Edge
@@ -86,11 +87,17 @@ class AssociateWorker:
         for item in progress:
             self._watermark.advance(item)
         picks = [result for result in arrived if isinstance(result, Pick)]
-        began_s = monotonic_s()
+        began_s, before = monotonic_s(), self._state.counts
         self._state, events = step(self._state, picks, self._watermark.time_ns)
         self._metrics.record_stage("associate", monotonic_s() - began_s)
+        self._tell_set_aside(before)
         self._publish(events, worker)
         emit(progress, self._to_archive, worker)
+
+    def _tell_set_aside(self, before: Counts) -> None:
+        for field in fields(Counts):
+            more = getattr(self._state.counts, field.name) - getattr(before, field.name)
+            self._metrics.record_set_aside(field.name, more)
 
     def _publish(self, events: Sequence[Event], worker: Worker) -> None:
         for event in events:

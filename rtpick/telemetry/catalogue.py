@@ -78,6 +78,12 @@ CATALOGUE = (
     Family(
         "rtpick_pick_revisions", H, "Revision at which a pick became final", (), (0, 1, 2, 3, 5, 8, 13, 21)
     ),
+    Family(
+        "rtpick_picks_set_aside_total",
+        C,
+        "Pick revisions that the associator left aside: late, unknown_station or duplicate",
+        ("cause",),
+    ),
     Family("rtpick_events_total", C, "Event revisions made", ("status",)),
     Family(
         "rtpick_event_revisions", H, "Revision at which an event became final", (), (0, 1, 2, 3, 5, 8, 13, 21)

@@ -112,6 +112,10 @@ class Metrics:
         if pick.status is PickStatus.FINAL:
             self._histograms["rtpick_pick_revisions"].observe(pick.revision)
 
+    def record_set_aside(self, cause: str, picks: int) -> None:
+        """The associator left so many pick revisions aside."""
+        self._counters["rtpick_picks_set_aside_total"].labels(cause).inc(picks)
+
     def record_event(self, event: Event) -> None:
         """An event was found, revised or given up."""
         self._counters["rtpick_events_total"].labels(event.status.value).inc()

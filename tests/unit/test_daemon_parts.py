@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from rtpick.daemon.associate_worker import Watermark
+from rtpick.association.associate import new_state
+from rtpick.association.sites import prepare_travel_times
+from rtpick.daemon.associate_worker import AssociateWorker, Watermark
 from rtpick.daemon.ingest_worker import IngestWorker
-from rtpick.daemon.links import Arriving
+from rtpick.daemon.links import Arriving, Emitted
 from rtpick.daemon.reload import restart_keys
 from rtpick.runtime.edge import Edge
-from rtpick.settings.schema import LoggingSettings, Settings
+from rtpick.runtime.worker import Worker
+from rtpick.settings.schema import AssociationSettings, LoggingSettings, Settings
 from rtpick.telemetry.logs import configure_logging
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
+from rtpick.vocabulary.inventory import Inventory, Station
+from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import NS_PER_S
 from rtpick.vocabulary.waveform import Packet, Progress
 
@@ -56,6 +62,27 @@ def test_a_reload_names_what_only_a_restart_can_change():
     )
     assert restart_keys(running, fresh) == ["health", "picking.stride_samples"]
     assert restart_keys(running, running) == []
+
+
+def test_what_the_associator_leaves_aside_is_counted_by_cause():
+    settings = AssociationSettings()
+    stations = [Station(StationId("XX", f"S{n}"), 45.0 + 0.1 * n, 7.0 + 0.1 * (n % 2)) for n in range(4)]
+    inventory = Inventory({station.station: station for station in stations})
+    state = new_state(settings, inventory, prepare_travel_times(settings, inventory))
+    incoming: Edge[Emitted] = Edge("pick->associate", 100)
+    registry = CollectorRegistry()
+    archive: Edge[Emitted] = Edge("->archive", 100)
+    worker = AssociateWorker(state, Watermark(60.0), incoming, archive, Metrics(registry))
+    stranger = Pick("p", ChannelId("XX", "NOT", "", "HHZ"), "P", 0, 0.9, 0.1, 1.0, 5.0, 1.0, "m")
+    known = replace(stranger, pick_id="q", channel=ChannelId("XX", "S1", "", "HHZ"))
+    for pick in (stranger, known, known):
+        incoming.put(Emitted(pick, 0.0))
+    incoming.close()
+    worker.body(Worker("associate", worker.body))
+    name = "rtpick_picks_set_aside_total"
+    assert registry.get_sample_value(name, {"cause": "unknown_station"}) == 1
+    assert registry.get_sample_value(name, {"cause": "duplicate"}) == 1
+    assert registry.get_sample_value(name, {"cause": "late"}) == 0
 
 
 @pytest.fixture

@@ -120,6 +120,7 @@ def test_every_metric_can_be_recorded(registry: CollectorRegistry, metrics: Metr
     metrics.record_source_incident("ring", "ring_reset")
     metrics.record_batch(7)
     metrics.record_pick(PICK)
+    metrics.record_set_aside("late", 2)
     metrics.record_event(Event("e1", 4, EventStatus.FINAL, ORIGIN, ()))
     metrics.record_stage("associate", 0.1)
     metrics.record_commit(0.01)
