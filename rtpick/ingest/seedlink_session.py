@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from seedlink_client.protocol import Protocol, SeedLinkResponse, parse_reply
@@ -19,7 +19,7 @@ from rtpick.ingest.seedlink_watchdog import DataAge
 from rtpick.ingest.selectors import Selection
 from rtpick.ingest.source_status import LinkTeller, SourceState, SourceStatus
 from rtpick.settings.schema import SeedLinkSettings
-from rtpick.vocabulary.codes import StationId
+from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import AuthenticationError, SourceError
 from rtpick.vocabulary.time import NS_PER_S
 from rtpick.vocabulary.waveform import EndOfStream, Packet, Progress, RejectCause, Rejection
@@ -49,6 +49,8 @@ class Session:
         self._positions = Positions(wanted, settings.start, clock)
         self._teller = LinkTeller(settings.name)
         self._age = DataAge(settings.silent_alarm_s, settings.channel_silent_alarm_s)
+        for channel in _locked_channels(wanted.values()):
+            self._age.expect(channel)
         self._scope = SequenceScope.SERVER
         self._is_version3 = False
         self._told_reset = False
@@ -187,6 +189,12 @@ class Session:
     async def _tell(self, state: SourceState, detail: str) -> None:
         """Tell an incident."""
         await self._emit(SourceStatus(self.settings.name, state, detail, self._clock()))
+
+
+def _locked_channels(points: Iterable[Progress]) -> Iterator[ChannelId]:
+    """The channels that an earlier run listened to."""
+    for point in points:
+        yield from (lock.channel for lock in point.locks)
 
 
 def _require_no_auth_error(frame: InfoFrame, peer: str) -> None:

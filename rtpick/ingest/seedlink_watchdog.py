@@ -15,8 +15,9 @@ _MAXIMUM_CHANNELS = 1 << 17
 class DataAge:
     """Receipt times against the two alarms; mutable, one a session.
 
-    A connection may be alive and bring nothing: what counts is records. While the server itself is
-    away no channel is called silent.
+    A connection may be alive and bring nothing: what counts is records. The ages of the channels stand
+    still from the server's last record until its next connection: an outage of the server is no silence
+    of its channels, and many short ones do not hide a channel that is dead.
     """
 
     silent_alarm_s: float
@@ -25,11 +26,13 @@ class DataAge:
     _channels: dict[ChannelId, int] = field(default_factory=dict)
     _silent: set[ChannelId] = field(default_factory=set)
 
+    def expect(self, channel: ChannelId) -> None:
+        """Count a channel's silence before its first record too, as of one that an earlier run had."""
+        self._channels.setdefault(channel, self._heard_ns)
+
     def restart(self, now_ns: int) -> None:
         """Count from a new connection on; what was silent before it still is."""
-        self._heard_ns = now_ns
-        for channel in self._channels:
-            self._channels[channel] = now_ns
+        self.excuse(now_ns - self._heard_ns)
 
     def heard(self, channel: ChannelId, now_ns: int) -> bool:
         """Note a record; whether its channel had been told silent is given back."""

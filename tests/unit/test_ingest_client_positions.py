@@ -244,6 +244,23 @@ class TestDataAge:
         age.restart(3600 * NS_PER_S)
         assert age.newly_silent(3610 * NS_PER_S) == []
 
+    def test_short_connections_do_not_hide_a_dead_channel(self):
+        age = self.age()
+        age.heard(self.CHANNEL, 0)
+        other = ChannelId.parse("BW.UH2..SHZ")
+        for second in range(0, 60, 5):  # a server that drops each connection after three seconds
+            age.restart(second * NS_PER_S)
+            age.heard(other, (second + 3) * NS_PER_S)
+        assert age.newly_silent(59 * NS_PER_S) == [self.CHANNEL]
+
+    def test_a_channel_of_an_earlier_run_that_never_comes_is_told(self):
+        age = DataAge(silent_alarm_s=10, channel_silent_alarm_s=30)
+        age.expect(self.CHANNEL)
+        age.restart(1000 * NS_PER_S)
+        assert age.newly_silent(1030 * NS_PER_S) == []
+        assert age.newly_silent(1031 * NS_PER_S) == [self.CHANNEL]
+        assert age.heard(self.CHANNEL, 1040 * NS_PER_S)
+
     def test_time_in_which_nobody_took_the_packets_does_not_count(self):
         age = self.age()
         age.heard(self.CHANNEL, 0)
