@@ -27,7 +27,7 @@ from rtpick.settings.schema import ArchiveSourceSettings, SeedLinkSettings, Sett
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import SourceError
-from rtpick.vocabulary.time import to_s
+from rtpick.vocabulary.time import to_ns, to_s
 from rtpick.vocabulary.waveform import EndOfStream, Gap, GapCause, Packet, Progress, RejectCause, Rejection
 
 TICK_S = 0.2
@@ -67,6 +67,7 @@ class IngestWorker:
         self._progress = tuple(progress)
         self._edge = edge
         self._overload_wait_s = settings.buffer.overload_wait_s
+        self._future_tolerance_ns = to_ns(settings.buffer.future_tolerance_s)
         self._metrics = metrics
         self._log = log
         self._may_shed = may_shed
@@ -125,11 +126,7 @@ class IngestWorker:
     async def _emit(self, item: Emission) -> None:
         match item:
             case Packet():
-                self._metrics.record_packet(item)
-                if self._choice.accepts(item.channel):
-                    await self._forward(item)
-                else:
-                    self._pass_over(item)
+                await self._take(item)
             case EndOfStream():
                 self._log.info("source has ended", source=item.source)
                 await self._forward(item)
@@ -137,6 +134,23 @@ class IngestWorker:
                 self._metrics.record_rejection(item)
             case SourceStatus():
                 self._tell(item)
+
+    async def _take(self, packet: Packet) -> None:
+        """Hand a packet on, unless its sensor is not listened to or its clock runs ahead of ours.
+
+        What comes from the future must not become a station's beginning, nor its resume point, nor the
+        age of its data.
+        """
+        if packet.end_ns > wall_ns() + self._future_tolerance_ns:
+            self._metrics.record_rejection(
+                Rejection(packet.channel, RejectCause.FUTURE, len(packet.samples))
+            )
+            return
+        self._metrics.record_packet(packet)
+        if self._choice.accepts(packet.channel):
+            await self._forward(packet)
+        else:
+            self._pass_over(packet)
 
     def _pass_over(self, packet: Packet) -> None:
         """Leave a sensor out whose station has a better one, or whose kind is not in the priority."""

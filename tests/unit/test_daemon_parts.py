@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -117,3 +118,18 @@ def test_only_the_best_sensor_of_a_station_is_passed_on(ingest):
     asyncio.run(feed())
     assert [str(item.channel) for item in edge.take(10, 0.0)] == ["XX.A..HHZ", "XX.B..HNZ"]
     assert registry.get_sample_value("rtpick_rejected_packets_total", {"cause": "not_selected"}) == 2
+
+
+def test_a_packet_from_the_future_is_no_beginning_of_a_station(ingest):
+    worker, edge, registry = ingest
+    ahead = replace(packet("XX.A..HHZ"), start_ns=time.time_ns() + 3600 * NS_PER_S)
+
+    async def feed() -> None:
+        await worker._emit(ahead)
+        await worker._emit(replace(ahead, start_ns=time.time_ns() - NS_PER_S))
+
+    asyncio.run(feed())
+    assert len(edge.take(10, 0.0)) == 1
+    assert registry.get_sample_value("rtpick_rejected_packets_total", {"cause": "future"}) == 1
+    labels = {"network": "XX", "station": "A"}
+    assert registry.get_sample_value("rtpick_station_data_time_seconds", labels) <= time.time()
