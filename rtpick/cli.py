@@ -141,12 +141,22 @@ def serve(
     end: Annotated[bool, typer.Option("--end", help="end the stream after the last record")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="begin to play when the first client streams")] = False,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    packet_samples: Annotated[
+        int | None, typer.Option(min=1, help="cut into packets of so many samples")
+    ] = None,
 ) -> None:
     """Serve a folder of miniSEED over SeedLink (v3.1 and v4.0), as if it were live."""
     from rtpick.serve import serve_folder
 
     serve_folder(
-        folder, host=host, port=port, speed=speed, shift_to_now=now, end=end, wait_for_client=wait
+        folder,
+        host=host,
+        port=port,
+        speed=speed,
+        shift_to_now=now,
+        end=end,
+        packet_samples=packet_samples,
+        wait_for_client=wait,
     )
 
 
