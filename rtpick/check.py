@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ParamSpec
@@ -10,17 +13,19 @@ from typing import ParamSpec
 from rich.console import Console
 from rich.table import Table
 
+from rtpick.archive.atomic import write_atomic
 from rtpick.archive.catalog import Catalog
 from rtpick.association.sites import prepare_travel_times
 from rtpick.ingest.archive_replay import index_archive
 from rtpick.ingest.inventory import read_inventory
 from rtpick.ingest.seedlink import probe_server
 from rtpick.networks import load_network
+from rtpick.publish.zeromq import Publisher
 from rtpick.runtime.health import Finding
 from rtpick.settings.load import load_settings
-from rtpick.settings.schema import SeedLinkSettings, Settings, Source
+from rtpick.settings.schema import HealthSettings, SeedLinkSettings, Settings, Source
 from rtpick.vocabulary.codes import ChannelId
-from rtpick.vocabulary.errors import RtpickError, SourceError
+from rtpick.vocabulary.errors import RtpickError, SettingsError, SourceError
 from rtpick.vocabulary.inventory import Inventory
 
 P = ParamSpec("P")
@@ -48,16 +53,23 @@ def examine_configuration(path: Path) -> Iterator[Finding]:
         yield Finding("configuration", False, str(error))
         return
     yield Finding("configuration", True, str(path))
+    yield _try("weights", _examine_weights, settings)
+    yield _try("database", _examine_database, settings)
+    yield from (_try(name, _examine_folder, folder) for name, folder in named_folders(settings))
+    yield from _examine_addresses(settings)
+    yield from _examine_network(settings)
+
+
+def _examine_network(settings: Settings) -> Iterator[Finding]:
+    """Try the inventory, and against it what the sources have."""
     inventory = Inventory()
     try:
         inventory = read_inventory(settings.inventory.files)
         yield Finding("inventory", True, f"{len(inventory)} stations")
     except RtpickError as error:
         yield Finding("inventory", False, str(error))
-    yield _try("weights", _examine_weights, settings)
     if inventory:
         yield _try("velocity model", _examine_velocity, settings, inventory)
-    yield _try("database", _examine_database, settings)
     for source in settings.sources:
         yield _try(f"source {source.name}", _examine_source, source, inventory)
 
@@ -94,6 +106,48 @@ def _examine_database(settings: Settings) -> str:
         return f"{catalog.describe()}"
     finally:
         catalog.close()
+
+
+def named_folders(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Name the folders that the daemon writes to."""
+    folders = {
+        "archive.clips_directory": settings.archive.clips_directory,
+        "publish.quakeml_directory": settings.publish.quakeml_directory,
+        "publish.csv_directory": settings.publish.csv_directory,
+    }
+    yield from ((name, folder) for name, folder in folders.items() if folder is not None)
+
+
+def _examine_folder(folder: Path) -> str:
+    """Write a file there and remove it again."""
+    probe = folder / f".rtpick-check-{os.getpid()}"
+    write_atomic(probe, b"rtpick check")
+    probe.unlink()
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    return f"{folder}: writable, {free_gb:.1f} GB free"
+
+
+def _examine_addresses(settings: Settings) -> Iterator[Finding]:
+    """Bind what the daemon will listen on."""
+    if settings.publish.zeromq_bind:
+        yield _try("publish.zeromq_bind", _examine_publisher, settings.publish.zeromq_bind)
+    yield _try("health", _examine_health, settings.health)
+
+
+def _examine_publisher(address: str) -> str:
+    publisher = Publisher(address)
+    publisher.close()
+    return f"{address} is free"
+
+
+def _examine_health(health: HealthSettings) -> str:
+    try:
+        with socket.create_server((health.host, health.port)):
+            return f"{health.host}:{health.port} is free"
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {health.host}:{health.port} ({error.strerror}); give another health.port"
+        ) from error
 
 
 def _examine_source(source: Source, inventory: Inventory) -> str:
