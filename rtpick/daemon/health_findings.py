@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rtpick.daemon.announcer import Line
 from rtpick.daemon.build import Parts
+from rtpick.daemon.sinks import Nobody
 from rtpick.ingest.source_status import SourceState
 from rtpick.runtime.clock import monotonic_s
 from rtpick.runtime.health import Finding
@@ -29,7 +30,8 @@ def examine_alive(parts: Parts, workers: Sequence[Worker], settings: HealthSetti
 def examine_ready(parts: Parts, source_names: Sequence[str]) -> list[Finding]:
     """Ready means: every source is connected and storage takes what it is given."""
     sources = (_connected(parts, name) for name in source_names)
-    return [*sources, _committing(parts), _publishing(parts), *map(_told, parts.announcer.lines)]
+    sinks = (_told(line) for line in parts.announcer.lines if not isinstance(line.sink, Nobody))
+    return [*sources, _committing(parts), _publishing(parts), *sinks]
 
 
 def _inferring(parts: Parts, settings: HealthSettings) -> Finding:

@@ -27,6 +27,7 @@ from rtpick.settings.schema import ArchiveSourceSettings, SeedLinkSettings, Sett
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import SourceError
+from rtpick.vocabulary.inventory import Inventory
 from rtpick.vocabulary.time import to_ns, to_s
 from rtpick.vocabulary.waveform import EndOfStream, Gap, GapCause, Packet, Progress, RejectCause, Rejection
 
@@ -34,6 +35,7 @@ TICK_S = 0.2
 FULL_WAIT_S = 0.005
 REPLAY_YIELD_PACKETS = 64
 MAXIMUM_TOLD = 1000
+MAXIMUM_STATIONS = 100_000
 
 Emission = Packet | Rejection | SourceStatus | EndOfStream
 
@@ -52,6 +54,8 @@ class IngestWorker:
     may_shed : callable
         Whether a packet may be given up at all: not while storage refuses, since then the servers
         are to keep what we cannot.
+    inventory : Inventory, optional
+        A station that it lacks is told, once.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class IngestWorker:
         metrics: Metrics,
         log: BoundLogger,
         may_shed: Callable[[], bool] = lambda: True,
+        inventory: Inventory | None = None,
     ) -> None:
         self._sources = settings.sources
         self._progress = tuple(progress)
@@ -71,12 +76,15 @@ class IngestWorker:
         self._metrics = metrics
         self._log = log
         self._may_shed = may_shed
+        self._inventory = inventory
+        self._seen: set[StationId] = set()
         self._choice = InstrumentChoice(
             settings.inventory.band_instrument_priority,
             known=[lock.channel for item in self._progress for lock in item.locks],
         )
         self._lost: deque[Gap] = deque(maxlen=MAXIMUM_TOLD)
         self._passed_over: set[ChannelId] = set()
+        self._silent: dict[str, set[str]] = {}
         self.states: dict[str, SourceStatus] = {}
 
     def body(self, worker: Worker) -> None:
@@ -148,9 +156,21 @@ class IngestWorker:
             return
         self._metrics.record_packet(packet)
         if self._choice.accepts(packet.channel):
+            self._greet(packet.channel.station_id)
             await self._forward(packet)
         else:
             self._pass_over(packet)
+
+    def _greet(self, station: StationId) -> None:
+        """At a station's first packet, say so where its place is not known."""
+        if self._inventory is None or station in self._seen or len(self._seen) >= MAXIMUM_STATIONS:
+            return
+        self._seen.add(station)
+        if station not in self._inventory:
+            remedy = "add its coordinates to inventory.files"
+            self._log.warning(
+                "station not in the inventory: picked, never located", station=str(station), remedy=remedy
+            )
 
     def _pass_over(self, packet: Packet) -> None:
         """Leave a sensor out whose station has a better one, or whose kind is not in the priority."""
@@ -168,9 +188,19 @@ class IngestWorker:
             self._metrics.record_source_state(status.source, status.state.value)
         else:
             self._metrics.record_source_incident(status.source, status.state.value)
+            self._count_silent(status)
         good = status.state in {SourceState.CONNECTING, SourceState.CONNECTED, SourceState.CHANNEL_HEARD}
         level = self._log.info if good else self._log.warning
         level("source " + status.state.value, source=status.source, detail=status.detail)
+
+    def _count_silent(self, status: SourceStatus) -> None:
+        """Keep the number of channels that are silent now; `detail` names the channel."""
+        silent = self._silent.setdefault(status.source, set())
+        if status.state is SourceState.CHANNEL_SILENT:
+            silent.add(status.detail)
+        elif status.state is SourceState.CHANNEL_HEARD:
+            silent.discard(status.detail)
+        self._metrics.record_silent_channels(status.source, len(silent))
 
     async def _forward(self, item: Packet | EndOfStream) -> None:
         deadline_s = monotonic_s() + self._overload_wait_s

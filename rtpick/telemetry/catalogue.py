@@ -68,6 +68,7 @@ CATALOGUE = (
     ),
     Family("rtpick_source_reconnects_total", C, "Times that a source was lost and tried again", ("source",)),
     Family("rtpick_source_incidents_total", C, "Incidents that a source told, by kind", ("source", "cause")),
+    Family("rtpick_source_silent_channels", G, "Channels that are silent for too long", ("source",)),
     Family("rtpick_station_data_time_seconds", G, "UTC of the newest sample, seconds since 1970", STATION),
     Family("rtpick_station_latency_seconds", G, "From the newest sample's time to its receipt", STATION),
     Family("rtpick_windows_total", C, "Windows inferred by the network"),

@@ -100,6 +100,10 @@ class Metrics:
         """Something befell a source without changing its state, such as a ring that began anew."""
         self._counters["rtpick_source_incidents_total"].labels(source, cause).inc()
 
+    def record_silent_channels(self, source: str, channels: int) -> None:
+        """So many channels of a source have been silent for too long."""
+        self._gauges["rtpick_source_silent_channels"].labels(source).set(channels)
+
     def record_batch(self, windows: int) -> None:
         """The network inferred a batch."""
         self._counters["rtpick_batches_total"].inc()

@@ -16,6 +16,7 @@ from rtpick.daemon.associate_worker import AssociateWorker, Watermark
 from rtpick.daemon.ingest_worker import IngestWorker
 from rtpick.daemon.links import Arriving, Emitted
 from rtpick.daemon.reload import restart_keys
+from rtpick.ingest.source_status import SourceState, SourceStatus
 from rtpick.runtime.edge import Edge
 from rtpick.runtime.worker import Worker
 from rtpick.settings.schema import AssociationSettings, LoggingSettings, Settings
@@ -133,3 +134,22 @@ def test_a_packet_from_the_future_is_no_beginning_of_a_station(ingest):
     assert registry.get_sample_value("rtpick_rejected_packets_total", {"cause": "future"}) == 1
     labels = {"network": "XX", "station": "A"}
     assert registry.get_sample_value("rtpick_station_data_time_seconds", labels) <= time.time()
+
+
+def test_the_channels_that_are_silent_now_are_counted(ingest):
+    worker, _, registry = ingest
+
+    async def tell(state: SourceState, channel: str) -> None:
+        await worker._emit(SourceStatus("ring", state, channel, 0))
+
+    def silent() -> float | None:
+        return registry.get_sample_value("rtpick_source_silent_channels", {"source": "ring"})
+
+    for state, channel, count in [
+        (SourceState.CHANNEL_SILENT, "XX.A..HHZ", 1),
+        (SourceState.CHANNEL_SILENT, "XX.B..HHZ", 2),
+        (SourceState.CHANNEL_HEARD, "XX.A..HHZ", 1),
+        (SourceState.RING_RESET, "numbers began anew", 1),
+    ]:
+        asyncio.run(tell(state, channel))
+        assert silent() == count

@@ -118,6 +118,7 @@ def test_every_metric_can_be_recorded(registry: CollectorRegistry, metrics: Metr
     metrics.record_gap(Gap(UH1, T0_NS, T0_NS + NS, GapCause.CORRUPT))
     metrics.record_source_state("ring", "disconnected")
     metrics.record_source_incident("ring", "ring_reset")
+    metrics.record_silent_channels("ring", 2)
     metrics.record_batch(7)
     metrics.record_pick(PICK)
     metrics.record_set_aside("late", 2)
@@ -141,7 +142,7 @@ def test_every_metric_can_be_recorded(registry: CollectorRegistry, metrics: Metr
 
 
 def test_names_follow_the_rule() -> None:
-    units = ("seconds", "items", "windows", "state", "info", "revisions")
+    units = ("seconds", "items", "windows", "state", "info", "revisions", "channels")
     for family in CATALOGUE:
         if family.kind is Kind.COUNTER:
             assert family.name.endswith("_total")
