@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
+from rtpick.runtime.signals import FORCED_EXIT_STATUS
 from rtpick.runtime.supervisor import Hooks, Supervisor
 from rtpick.runtime.systemd import Notifier
 from rtpick.runtime.worker import Worker
@@ -130,3 +133,35 @@ def test_without_systemd_nothing_is_sent():
     notifier = Notifier({})
     notifier.ready()
     assert notifier.watchdog_s is None
+
+
+STUBBORN = """
+from rtpick.runtime.supervisor import Hooks, Supervisor
+from rtpick.runtime.systemd import Notifier
+from rtpick.runtime.worker import Worker
+
+def stubborn(worker):
+    print("runs", flush=True)
+    told = False
+    while True:
+        if worker.stopping and not told:
+            print("asked to stop", flush=True)
+            told = True
+        worker.beat()
+        worker.pause(0.01)
+
+hooks = Hooks(lambda: "fine", lambda: None, lambda worker: None)
+Supervisor([Worker("a", stubborn)], Notifier({}), hooks, worker_timeout_s=60, tick_s=0.02).run()
+"""
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_forces(first):
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "runs\n"
+        process.send_signal(first)
+        assert process.stdout.readline() == "asked to stop\n"
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == FORCED_EXIT_STATUS
