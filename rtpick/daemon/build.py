@@ -94,7 +94,7 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
         settings.archive.retention_days,
     )
     ingest = IngestWorker(
-        progress, links.packets, settings, metrics, log, may_shed=lambda: archive.trouble is None
+        progress, links.packets, settings, metrics, log, lambda: archive.trouble is None, inventory
     )
     pick = build_pick_worker(settings, engine, inventory, progress, links, metrics)
     associate = build_associate_worker(settings, inventory, catalog, links, metrics)

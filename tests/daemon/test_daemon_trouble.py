@@ -126,6 +126,9 @@ def test_a_station_that_is_not_in_the_inventory_is_picked_but_not_located(make_r
     rig.serve(0, "--end", "--wait")
     rig.run_to_the_end()
     assert {"UH1", "UH2", "UH3", "UH4"} == {pick.station_id.station for pick in rig.final_picks()}
+    told = [line for line in rig.log().splitlines() if "not in the inventory" in line]
+    assert len(told) == 1
+    assert "BW.UH4" in told[0]
     located = {a.station for event in rig.standing_events() for a in event.arrivals}
     assert not any("UH4" in station for station in located)
 
