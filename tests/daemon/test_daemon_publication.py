@@ -18,7 +18,6 @@ from rtpick.archive.catalog import Catalog
 from rtpick.publish.messages import read_schema
 from rtpick.publish.subscriber import Subscriber
 
-SEEDS = [5, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (6, 7, 8, 9))]
 
 pytestmark = pytest.mark.timeout(900)  # many waits, each with patience
 
@@ -90,7 +89,8 @@ def all_revisions(rig) -> list:
         return [revision for event in catalog.events() for revision in catalog.revisions(event.event_id)]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [5, 6, 7, 8, 9])
 def test_tables_and_subscribers_across_deaths(make_rig, undisturbed, listen, seed):
     rig = make_rig()
     rig.configure(("publish:\n", "publish:\n  csv_directory: tables\n  quakeml_directory: quakeml\n"))

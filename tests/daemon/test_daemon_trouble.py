@@ -83,6 +83,7 @@ def kill_refused(rig, daemon, refusals: int) -> None:
     assert daemon.wait(10) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_killed_while_the_disk_is_full_and_started_with_room_gives_the_same(
     make_rig, undisturbed, small_disk
 ):
