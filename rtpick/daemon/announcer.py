@@ -18,6 +18,8 @@ BATCH_ITEMS = 500
 # Committing goes before telling: a long backlog is told between commits, so much at a time.
 TURN_S = 1.0
 FAREWELL_S = 10.0
+# Of what is too much for a sink that refuses, at each attempt: more than a network can make meanwhile.
+GIVEN_UP_AT_ONCE = 20 * BATCH_ITEMS
 
 
 @dataclass(slots=True)
@@ -130,7 +132,8 @@ class Announcer:
         try:
             line.sink.tell([item for _, item in batch], catalog)
         except OSError as error:
-            self._fail(line, batch, catalog, error)
+            self._fail(line, error)
+            self._bound(line, catalog)
             return
         self._recover(line)
         line.place = batch[-1].position if batch else line.place
@@ -152,22 +155,28 @@ class Announcer:
             catalog.mark_published([item for _, item in self._told])
             self._told = []
 
-    def _fail(self, line: Line, batch: Sequence[Waiting], catalog: Catalog, error: OSError) -> None:
-        """Leave a sink alone for a while; where too much waits for it, the oldest is given up."""
+    def _fail(self, line: Line, error: OSError) -> None:
+        """Leave a sink alone for a while."""
         name = line.sink.name
         self._metrics.record_publish_failure(name)
         if line.trouble is None:
             self._log.error("could not publish; it stays in the outbox", sink=name, error=str(error))
         line.trouble = str(error)
         line.retry_at_s = monotonic_s() + self._retry_s
+
+    def _bound(self, line: Line, catalog: Catalog) -> None:
+        """Count what waits for a sink that refuses; where that is too much, the oldest is given up."""
         line.waiting = catalog.count_outbox(line.place)
-        if line.waiting > self._maximum_waiting:
-            given_up = batch[: line.waiting - self._maximum_waiting]
-            line.place = given_up[-1].position
-            line.waiting -= len(given_up)
-            self._metrics.record_given_up(name, len(given_up))
-            self._log.error("too much waits; the oldest is given up", sink=name, items=len(given_up))
-        self._metrics.record_waiting(name, line.waiting)
+        excess = min(line.waiting - self._maximum_waiting, GIVEN_UP_AT_ONCE)
+        for first in range(0, excess, BATCH_ITEMS):
+            batch = catalog.outbox(line.place, min(BATCH_ITEMS, excess - first))
+            line.place = batch[-1].position
+            line.waiting -= len(batch)
+            self._metrics.record_given_up(line.sink.name, len(batch))
+            self._settle(batch, catalog)
+        if excess > 0:
+            self._log.error("too much waits; the oldest is given up", sink=line.sink.name, items=excess)
+        self._metrics.record_waiting(line.sink.name, line.waiting)
 
     def _recover(self, line: Line) -> None:
         if line.trouble is not None:
