@@ -1,4 +1,4 @@
-"""One pick after the other, in canonical order: the event is told to take it, or it founds one.
+"""One pick after the other: the event is told to take it, or it founds one.
 
 Everything that falls due between two picks happens at its own time, so that waiting in one go or
 in several comes to the same.
@@ -6,15 +6,16 @@ in several comes to the same.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from rtpick.association.background import hear
-from rtpick.association.contest import best_claim, contest, refreshed
+from rtpick.association.background import hear, note_event
+from rtpick.association.contest import Claim, best_claim, contest
 from rtpick.association.nucleate import flattened, nucleate, raise_front
-from rtpick.association.signal import Hypothesis, Signal, pool_of
-from rtpick.association.suppose import appended, claims, revised, settle, take_in
+from rtpick.association.signal import Hypothesis, Signal
+from rtpick.association.suppose import appended, lessened, settled
 from rtpick.association.view import View, exchange, expire, skip_silence, turn_block
 from rtpick.association.world import World
 
@@ -25,31 +26,34 @@ _BURST_PICKS = 4
 
 
 def assimilate(world: World, view: View, signal: Signal) -> Outcome:
-    """Take in the next pick; return the new view and the events that closed before it."""
+    """Take in a pick; return the new view and the events that closed before it."""
     view, closed = advance(world, view, signal.time_s)
-    if _is_twin(world, view, signal):
-        return view, closed
-    view = replace(view, background=hear(view.background, signal.station))
-    signal = _discounted(view, signal)
+    loose = view.loose.crowd
+    near_s = (signal.time_s - loose.time_N)[loose.station_N == signal.station]
+    if len(near_s):
+        if _is_twin(world, view, signal):
+            return view, closed
+        signal = _discounted(view, signal, int(np.count_nonzero(np.abs(near_s) < _BURST_S)))
+    background = hear(view.background, signal.station)
     owner = best_claim(world, view.open, signal)
     if owner is not None:
-        view = _grow(world, view, owner, signal)
+        view = _grow(world, replace(view, background=background), owner, signal)
+        if signal not in view.loose.signals:
+            return view, closed
     else:
-        view = replace(view, loose=(*view.loose, signal))
-    if any(s.pick_id == signal.pick_id for s in view.loose):
-        view = _found(world, view, signal)
-    return view, closed
+        view = View(view.now_s, view.loose.joined(signal), view.open, background)
+    return _found(world, view, signal), closed
 
 
 def advance(world: World, view: View, now_s: float) -> Outcome:
     """Let everything happen that falls due until a time; return the events that closed."""
-    view = skip_silence(view, now_s)
+    view = skip_silence(world, view, now_s)
     closed: list[Hypothesis] = []
     while True:
         due = min(view.open, key=lambda h: (h.review_s, h.key), default=None)
-        when_s = max(min(view.background.next_roll_s, due.review_s if due else np.inf), view.now_s)
+        when_s = max(min(view.background.next_roll_s, due.review_s if due else math.inf), view.now_s)
         if when_s > now_s:
-            return expire(world, view, now_s), tuple(closed)
+            return expire(world, view, max(now_s, view.now_s)), tuple(closed)
         view = expire(world, view, when_s)
         if due is None or view.background.next_roll_s <= due.review_s:
             view = turn_block(view)
@@ -60,8 +64,7 @@ def advance(world: World, view: View, now_s: float) -> Outcome:
 
 def _review(world: World, view: View, due: Hypothesis) -> Outcome:
     """Weigh an event again with the silence since, and against its rivals; close it at its end."""
-    fresh = settle(world, view.background, refreshed(world, view.background, due, view.now_s),
-                   pool_of(view.loose), view.now_s)  # fmt: skip
+    fresh = settled(world, view.background.beliefs, due, view.loose, view.now_s)
     if fresh is None or fresh.log_odds < world.belief:
         return exchange(view, (due,), ()), ()
     fresh = flattened(world, view, fresh)
@@ -72,43 +75,66 @@ def _review(world: World, view: View, due: Hypothesis) -> Outcome:
         return view, ()
     if now.log_odds < world.settings.minimum_log_odds:
         return exchange(view, (now,), ()), ()
-    return replace(view, open=tuple(h for h in view.open if h is not now)), (now,)
+    view = replace(view, open=tuple(h for h in view.open if h is not now))
+    if not now.distant:
+        view = replace(view, background=note_event(view.background, now, view.now_s))
+    return view, (now,)
 
 
 def _is_twin(world: World, view: View, signal: Signal) -> bool:
     """Tell whether the same phase was just picked there."""
-    apart_s = min(_TWIN_S, 3.0 * world.extent.onset_s)
-    recent = [s for s in view.loose if s.station == signal.station and s.role == signal.role]
-    return any(signal.time_s - s.time_s < apart_s for s in recent)
+    apart_s, loose = min(_TWIN_S, 3.0 * world.extent.onset_s), view.loose.crowd
+    same = (loose.station_N == signal.station) & (loose.label_N == signal.role)
+    return bool(np.any(np.abs(loose.time_N[same] - signal.time_s) < apart_s))
 
 
-def _discounted(view: View, signal: Signal) -> Signal:
+def _discounted(view: View, signal: Signal, strays: int) -> Signal:
     """Lower the merit of a pick from a station that is firing without an event."""
-    strays = sum(1 for s in view.loose if s.station == signal.station and signal.time_s - s.time_s < _BURST_S)
     if strays < _BURST_PICKS:
         return signal
-    usual = float(np.exp(view.background.log_rate_S[signal.station]))
-    return replace(signal, merit=signal.merit - float(np.log(1.0 + strays / _BURST_S / usual)))
+    usual = math.exp(view.background.beliefs.log_rate_S.item(signal.station))
+    return replace(signal, merit=signal.merit - math.log(1.0 + strays / _BURST_S / usual))
 
 
-def _grow(world: World, view: View, owner: Hypothesis, signal: Signal) -> View:
+def _grow(world: World, view: View, owner: Claim, signal: Signal) -> View:
     """Give a pick to an event, and see what else that changes."""
-    offers = claims(world, owner, pool_of((signal,)))
-    quick = appended(owner, *offers[0], world.physics.spread)
+    event, gain, role = owner
+    quick = appended(world, event, signal, gain, role)
     if quick is not None:
-        return exchange(view, (owner,), (quick,))
-    members = take_in(owner, offers)
-    grown = revised(world, view.background, owner, members, view.now_s)
-    settled = settle(world, view.background, grown, pool_of((*view.loose, signal)), view.now_s)
-    view = replace(view, loose=(*view.loose, signal))
-    if settled is None or settled.log_odds < world.belief:
-        return exchange(view, (owner,), ())
-    return exchange(view, (owner,), (settled,))
+        return replace(view, open=tuple(quick if h is event else h for h in view.open))
+    view = replace(view, loose=view.loose.joined(signal))
+    grown = settled(world, view.background.beliefs, event, view.loose, view.now_s)
+    if grown is None or grown.log_odds < world.belief:
+        return exchange(view, (event,), ())
+    return exchange(view, (event,), (grown,))
 
 
 def _found(world: World, view: View, signal: Signal) -> View:
     """See whether a pick and its loose predecessors found an event."""
-    for born in (nucleate(world, view, signal), raise_front(world, view, signal)):
-        if born is not None and any(s.pick_id == signal.pick_id for s in view.loose):
+    for found in (nucleate, raise_front):
+        if signal not in view.loose.signals:
+            break
+        born = found(world, view, signal)
+        if born is not None:
             view = contest(world, exchange(view, (), (born,)), born.key)
     return view
+
+
+def withdraw(world: World, view: View, pick_id: str) -> View:
+    """Take a pick out; its event is explained without it, or falls apart."""
+    stays = [s.key.pick_id != pick_id for s in view.loose.signals]
+    if not all(stays):
+        return replace(view, loose=view.loose.where(np.array(stays)))
+    for event in view.open:
+        gone = next((s for s in event.pool.signals if s.key.pick_id == pick_id), None)
+        if gone is None:
+            continue
+        rest = lessened(world, view.background.beliefs, event, frozenset((gone,)), view.now_s)
+        if rest is not None and rest.log_odds >= world.belief:
+            return _dropped(exchange(view, (event,), (rest,)), gone)
+        return _dropped(exchange(view, (event,), ()), gone)
+    return view
+
+
+def _dropped(view: View, gone: Signal) -> View:
+    return replace(view, loose=view.loose.where(np.array([s is not gone for s in view.loose.signals])))

@@ -1,16 +1,17 @@
 """Picks in, events out: the associator as a stage.
 
-Picks may come in any order, more than once, changed or withdrawn. The events are a function of the
-picks in canonical order (time, name), so that the order in which they came shows only in when a
-revision was published, never in what is final.
+Picks may come in any order, more than once, changed or withdrawn. What is final is a function of the
+picks in canonical order (time, name); the order in which they came shows only in what was said of an
+event on the way there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from rtpick.association.history import History, close_all, rewrite, settle_until
+from rtpick.association.history import History, close_all, forget_pick, hear_pick, settle_until
+from rtpick.association.recent import NONE_YET, Recent, Revision
 from rtpick.association.revise import Entry, Ledger, Publisher, forget, publish, publish_final
 from rtpick.association.signal import Signal, read_signal
 from rtpick.association.traveltime import TravelTimes
@@ -18,7 +19,7 @@ from rtpick.association.world import World, build_world
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.event import Event, EventStatus
 from rtpick.vocabulary.inventory import Inventory
-from rtpick.vocabulary.pick import Pick, PickStatus, Rank
+from rtpick.vocabulary.pick import Pick, PickStatus
 from rtpick.vocabulary.time import to_ns, to_s
 
 _LONG_AGO_NS = -(2**62)
@@ -44,8 +45,8 @@ class AssociatorState:
     world : World
     history : History
     ledger : Ledger
-    revisions : mapping
-        Rank, time and signal of the latest revision (None: withdrawn) of each pick that is not settled.
+    revisions : Recent
+        The latest revision of each pick that is not settled.
     settled_ns : int
         Nothing before this time changes any more.
     frontier_s : float
@@ -56,7 +57,7 @@ class AssociatorState:
     world: World
     history: History = field(default_factory=History)
     ledger: Ledger = field(default_factory=Ledger)
-    revisions: Mapping[str, tuple[Rank, int, Signal | None]] = field(default_factory=dict)
+    revisions: Recent = NONE_YET
     settled_ns: int = _LONG_AGO_NS
     frontier_s: float = float("-inf")
     counts: Counts = Counts()
@@ -116,7 +117,7 @@ def finish(state: AssociatorState) -> tuple[AssociatorState, list[Event]]:
     history, closed = close_all(state.world, state.history)
     ledger, events = publish_final(state.publisher, state.ledger, closed, state.frontier_s)
     ledger, rest = publish(state.publisher, ledger, history.events, state.frontier_s)
-    return replace(state, history=history, ledger=ledger, revisions={}), events + rest
+    return replace(state, history=history, ledger=ledger, revisions=NONE_YET), events + rest
 
 
 def restore(settings: AssociationSettings, inventory: Inventory, travel_times: TravelTimes,
@@ -132,14 +133,13 @@ def restore(settings: AssociationSettings, inventory: Inventory, travel_times: T
     """
     state = new_state(settings, inventory, travel_times)
     spent = {a.pick_id for e in events if e.status is EventStatus.FINAL for a in e.arrivals}
-    signals, revisions = [], {}
-    for pick in picks:
+    history, revisions = state.history, NONE_YET
+    for pick in sorted(picks, key=lambda pick: (pick.time_ns, pick.pick_id)):
         signal = _signal(state, pick)
-        revisions[pick.pick_id] = (pick.rank, pick.time_ns, signal)
+        revisions = revisions.noted(pick.pick_id, Revision(pick.rank, pick.time_ns, signal))
         if signal is not None and pick.pick_id not in spent:
-            signals.append(signal)
+            history = hear_pick(state.world, history, signal)
     frontier_s = max((to_s(pick.time_ns) for pick in picks), default=float("-inf"))
-    history = rewrite(state.world, state.history, signals)
     ledger = _remembered(events, frontier_s)
     return replace(state, history=history, ledger=ledger, revisions=revisions, frontier_s=frontier_s)
 
@@ -155,25 +155,30 @@ def _remembered(events: Iterable[Event], now_s: float) -> Ledger:
 def _take(state: AssociatorState, pick: Pick) -> tuple[AssociatorState, list[Event]]:
     """Take in one revision of one pick."""
     known = state.revisions.get(pick.pick_id)
-    if known is not None and known[0] >= pick.rank:
+    if known is not None and known.rank >= pick.rank:
         return _counted(state, duplicate=1), []
-    if pick.time_ns < state.settled_ns or (known is not None and known[1] < state.settled_ns):
+    if pick.time_ns < state.settled_ns or (known is not None and known.time_ns < state.settled_ns):
         return _counted(state, late=1), []
     if pick.station_id not in state.world.sites.number:
         return _counted(state, unknown_station=1), []
-    signal = _signal(state, pick)
-    before = known[2] if known is not None else None
-    state = replace(
-        state,
-        revisions={**state.revisions, pick.pick_id: (pick.rank, pick.time_ns, signal)},
-        frontier_s=max(state.frontier_s, to_s(pick.time_ns)),
-    )
-    if _same(before, signal):
-        return state, []
-    added = [signal] if signal is not None else []
-    history = rewrite(state.world, state.history, added, {pick.pick_id} if before is not None else ())
-    ledger, events = publish(state.publisher, state.ledger, history.events, state.frontier_s)
-    return replace(state, history=history, ledger=ledger), events
+    signal, before = _signal(state, pick), known.signal if known is not None else None
+    history = state.history
+    if not _same(before, signal):
+        history = forget_pick(state.world, history, pick.pick_id) if before is not None else history
+        history = hear_pick(state.world, history, signal) if signal is not None else history
+    revisions = state.revisions.noted(pick.pick_id, Revision(pick.rank, pick.time_ns, signal))
+    frontier_s = max(state.frontier_s, to_s(pick.time_ns))
+    ledger, events = _tell(state, history, frontier_s)
+    return AssociatorState(
+        state.world, history, ledger, revisions, state.settled_ns, frontier_s, state.counts
+    ), events
+
+
+def _tell(state: AssociatorState, history: History, now_s: float) -> tuple[Ledger, list[Event]]:
+    """Publish what is new about events that are not final."""
+    if history.events == state.history.events and not state.ledger.waiting:
+        return state.ledger, []
+    return publish(state.publisher, state.ledger, history.events, now_s)
 
 
 def _signal(state: AssociatorState, pick: Pick) -> Signal | None:
@@ -202,10 +207,12 @@ def _settle(state: AssociatorState, horizon_ns: int) -> tuple[AssociatorState, l
     if horizon_ns <= state.settled_ns:
         return state, []
     history, closed = settle_until(state.world, state.history, horizon_ns)
+    revisions = state.revisions.since(horizon_ns - _GRACE_NS)
+    if not closed and history.events == state.history.events:
+        return replace(state, history=history, revisions=revisions, settled_ns=horizon_ns), []
     ledger, events = publish_final(state.publisher, state.ledger, closed, state.frontier_s)
     ledger, more = publish(state.publisher, ledger, history.events, state.frontier_s)
     ledger = forget(ledger, to_s(horizon_ns) - _MEMORY_S)
-    kept = {n: r for n, r in state.revisions.items() if r[1] >= horizon_ns - _GRACE_NS}
     return replace(
-        state, history=history, ledger=ledger, revisions=kept, settled_ns=horizon_ns
+        state, history=history, ledger=ledger, revisions=revisions, settled_ns=horizon_ns
     ), events + more

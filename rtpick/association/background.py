@@ -1,7 +1,7 @@
-"""How often each station picks without an event, and which stations are alive.
+"""How often each station picks without an event, which stations are alive, and where events are due.
 
 Counted in fixed blocks of event time and remembered for an hour, so that what is believed at any
-time depends on that hour alone.
+time depends on that hour alone; what events announce fades likewise.
 
 Arrays: S station.
 """
@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from rtpick.association.velocity import FloatArray
+from rtpick.association.evidence import Beliefs
+from rtpick.association.seismicity import Prior, Seismicity, age, announce
+from rtpick.association.signal import Hypothesis
+from rtpick.association.vote import IntArray
 
 BLOCK_S = 300.0
 BLOCKS = 12
@@ -38,24 +41,19 @@ class Background:
 
     Parameters
     ----------
-    log_rate_S : ndarray of float64
-        Natural log of the stray picks a second of one phase.
-    live_S : ndarray of float64
-        1 where the station was heard within memory.
+    beliefs : Beliefs
+    seismicity : Seismicity
     current : Block
     past : tuple of Block
     first_index : int
         Block of the first pick ever; nothing was observed before it.
-    belief : int
-        Fingerprint of rates and live stations.
     """
 
-    log_rate_S: FloatArray
-    live_S: FloatArray
+    beliefs: Beliefs
+    seismicity: Seismicity
     current: Block
     past: tuple[Block, ...] = ()
     first_index: int = 0
-    belief: int = 0
 
     @property
     def next_roll_s(self) -> float:
@@ -63,16 +61,12 @@ class Background:
         return (self.current.index + 1) * BLOCK_S
 
 
-def quiet_background(station_count: int, time_s: float) -> Background:
-    """Begin with no station heard and the rate that is assumed before anything is known."""
-    index = int(time_s // BLOCK_S)
+def quiet_background(prior: Prior, station_count: int, time_s: float) -> Background:
+    """Begin with no station heard and the rates that are assumed before anything is known."""
+    index, seismicity = int(time_s // BLOCK_S), Seismicity(prior, time_s)
     log_rate = np.full(station_count, np.log(_PRIOR_COUNT / _PRIOR_S / 2))
-    live = np.zeros(station_count)
-    return Background(log_rate, live, _empty(index, station_count), (), index, _fingerprint(log_rate, live))
-
-
-def _fingerprint(log_rate_S: FloatArray, live_S: FloatArray) -> int:
-    return hash((log_rate_S.tobytes(), live_S.tobytes()))
+    beliefs = Beliefs(log_rate, np.zeros(station_count), seismicity.chance)
+    return Background(beliefs, seismicity, _empty(index, station_count), (), index)
 
 
 def _empty(index: int, station_count: int) -> Block:
@@ -81,25 +75,33 @@ def _empty(index: int, station_count: int) -> Block:
 
 def hear(background: Background, station: int) -> Background:
     """Count a pick of a station, which is alive from now on."""
-    current = background.current
+    current, beliefs = background.current, background.beliefs
     heard = current.heard_S.copy()
     heard[station] += 1
     block = Block(current.index, heard, current.stray_S)
-    if background.live_S[station] > 0.0:
+    if beliefs.live_S[station] > 0.0:
         return replace(background, current=block)
-    live = background.live_S.copy()
+    live = beliefs.live_S.copy()
     live[station] = 1.0
-    return replace(background, current=block, live_S=live, belief=_fingerprint(background.log_rate_S, live))
+    return replace(background, current=block, beliefs=beliefs._replace(live_S=live))
 
 
-def count_stray(background: Background, stations: list[int]) -> Background:
+def count_stray(background: Background, stations: IntArray) -> Background:
     """Count picks that no event claimed while they were young."""
-    if not stations:
+    if not len(stations):
         return background
     current = background.current
     stray = current.stray_S.copy()
     np.add.at(stray, stations, 1)
     return replace(background, current=Block(current.index, current.heard_S, stray))
+
+
+def note_event(background: Background, event: Hypothesis, now_s: float) -> Background:
+    """Expect more events near one that was found."""
+    wide_km = float(np.sqrt(0.5 * (event.covariance_44[0, 0] + event.covariance_44[1, 1])))
+    seismicity = announce(age(background.seismicity, now_s), event.source, wide_km)
+    beliefs = background.beliefs._replace(chance=seismicity.chance)
+    return replace(background, seismicity=seismicity, beliefs=beliefs)
 
 
 def roll(background: Background) -> Background:
@@ -110,6 +112,7 @@ def roll(background: Background) -> Background:
     stray = np.sum([block.stray_S for block in past], axis=0)
     heard = np.sum([block.heard_S for block in past], axis=0)
     rate = (_PRIOR_COUNT + stray) / (_PRIOR_S + covered_s) / 2
+    seismicity = age(background.seismicity, background.next_roll_s)
+    beliefs = Beliefs(np.log(rate), (heard > 0).astype(np.float64), seismicity.chance)
     fresh = _empty(current.index + 1, len(heard))
-    log_rate, live = np.log(rate), (heard > 0).astype(np.float64)
-    return Background(log_rate, live, fresh, past, background.first_index, _fingerprint(log_rate, live))
+    return Background(beliefs, seismicity, fresh, past, background.first_index)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from rtpick.association.background import Background
-from rtpick.association.signal import Hypothesis, Member, Signal, pool_of
-from rtpick.association.suppose import NOBODY, Offers, claims, enough, revised, settle, take_in
+import numpy as np
+
+from rtpick.association.settle import LEAST_GAIN
+from rtpick.association.signal import Hypothesis, Signal, pool_of
+from rtpick.association.suppose import claim, claims, lessened, settled, weighed
 from rtpick.association.view import View, exchange
 from rtpick.association.world import World
 
@@ -50,7 +52,7 @@ def divide(world: World, view: View, a: Hypothesis, b: Hypothesis) -> Division |
     moves = [*_moves(world, view, a, b), *_moves(world, view, b, a)]
     if not moves:
         return None
-    present = [refreshed(world, view.background, h, view.now_s) for h in (a, b)]
+    present = [weighed(world, view.background.beliefs, h, view.now_s) for h in (a, b)]
     best, top = None, total(present) + _BETTER
     for move in moves:
         option = move()
@@ -61,62 +63,48 @@ def divide(world: World, view: View, a: Hypothesis, b: Hypothesis) -> Division |
 
 def _moves(world: World, view: View, taker: Hypothesis, giver: Hypothesis) -> list[Callable[[], Division]]:
     """List what an event could do with the picks of another: swallow it, or take what it explains better."""
-    wanted = claims(world, taker, giver.pool)
-    held = dict(zip((m.signal.pick_id for m in giver.members), giver.gain_M.tolist(), strict=True))
-    better = [(gain, offer) for gain, offer in wanted if gain > held[offer.signal.pick_id]]
+    gain_N = claims(world, taker, giver.pool)
+    wanted_N = gain_N > LEAST_GAIN
+    wanted = int(np.count_nonzero(wanted_N))
+    if wanted == 0:
+        return []
     moves: list[Callable[[], Division]] = []
-    if len(wanted) >= _SWALLOWED * len(giver.members):
+    if wanted >= _SWALLOWED * len(giver.pool):
         moves.append(partial(_united, world, view, taker, giver))
-    if better:
-        moves.append(partial(_transferred, world, view, giver, taker, better))
+    better_N = wanted_N & (gain_N > giver.gain_M)
+    if better_N.any():
+        moves.append(partial(_transferred, world, view, giver, taker, giver.pool.where(better_N).signals))
     return moves
-
-
-def refreshed(world: World, background: Background, h: Hypothesis, now_s: float) -> Hypothesis:
-    """Weigh an event again with the silence heard since."""
-    return revised(world, background, h, h.members, now_s)
 
 
 def _united(world: World, view: View, keeper: Hypothesis, other: Hypothesis) -> Division:
     """Let one event take all it can of another, which dissolves."""
-    loose = pool_of((*view.loose, *other.pool.signals))
-    settled = settle(world, view.background, keeper, loose, view.now_s)
-    if settled is None:
-        return ()
-    return (refreshed(world, view.background, settled, view.now_s),)
+    united = settled(world, view.background.beliefs, keeper, view.loose.merged(other.pool), view.now_s)
+    return () if united is None else (united,)
 
 
-def _transferred(world: World, view: View, giver: Hypothesis, taker: Hypothesis, offers: Offers) -> Division:
+def _transferred(world: World, view: View, giver: Hypothesis, taker: Hypothesis,
+                 moved: Sequence[Signal]) -> Division:  # fmt: skip
     """Let one event take picks of another."""
-    moved = {offer.signal.pick_id for _, offer in offers}
-    kept = tuple(m for m in giver.members if m.signal.pick_id not in moved)
-    if not enough(world, kept, giver.distant):
+    now_s, beliefs, taken = view.now_s, view.background.beliefs, frozenset(moved)
+    rest = lessened(world, beliefs, giver, taken, now_s)
+    if rest is None or rest.log_odds <= world.belief:
         return ()
-    now_s, background = view.now_s, view.background
-    grown = take_in(taker, offers)
-    rest = settle(world, background, revised(world, background, giver, kept, now_s), NOBODY, now_s)
-    more = settle(world, background, revised(world, background, taker, grown, now_s), NOBODY, now_s)
-    if rest is None or more is None or min(rest.log_odds, more.log_odds) <= world.belief:
+    more = settled(world, beliefs, taker, pool_of(moved), now_s)
+    if more is None or more.log_odds <= world.belief:
         return ()
     return rest, more
 
 
-def best_claim(world: World, events: Sequence[Hypothesis], signal: Signal) -> Hypothesis | None:
-    """Return the event to which a new pick adds most, if any wants it."""
-    best, top, alone = None, 0.0, pool_of((signal,))
+Claim = tuple[Hypothesis, float, int]
+
+
+def best_claim(world: World, events: Sequence[Hypothesis], signal: Signal) -> Claim | None:
+    """Return the event to which a new pick adds most, if any wants it, with the gain and the role."""
+    best, top = None, 0.0
     for event in events:
-        if not event.begin_s < signal.time_s < event.end_s:
-            continue
-        for gain, member in claims(world, event, alone):
-            gained = gain - _held(event, member)
+        if event.begin_s < signal.time_s < event.end_s:
+            gained, role = claim(world, event, signal)
             if gained > top:
-                best, top = event, gained
+                best, top = (event, gained, role), gained
     return best
-
-
-def _held(event: Hypothesis, member: Member) -> float:
-    """Return what the present holder of a member's slot adds to the event."""
-    for m, gain in zip(event.members, event.gain_M.tolist(), strict=True):
-        if m.slot == member.slot:
-            return float(gain)
-    return 0.0

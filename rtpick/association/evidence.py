@@ -18,15 +18,17 @@ from rtpick.association.compiled import compiled
 from rtpick.association.locate import FREEDOM, Spread, Timing, arrival_sigma_s
 from rtpick.association.sites import Places
 from rtpick.association.sphere import compass_at, ray_from
+from rtpick.association.trace import EARTH_RADIUS_KM
 from rtpick.association.traveltime import Table, look_up
 from rtpick.association.velocity import FloatArray
 
 # Student-t density with four degrees of freedom at zero: 3/8.
-_LOG_DENSITY_0 = float(np.log(0.375))
+LOG_DENSITY_0 = float(np.log(0.375))
 _SEEN_AT_BEST_R = (0.93, 0.75)
 _FALL_OFF = 0.17  # width of the logistic in decades of distance: scatter of amplitude and noise
 _RANGES = 24
 _BINS_PER_E = 24.0
+NEVER_S = 1e15
 
 
 class Detection(NamedTuple):
@@ -48,27 +50,59 @@ def expect_detection(nearest_km: float, farthest_km: float) -> Detection:
     return Detection(ranges, np.log(np.maximum(seen, 1e-9)), np.log1p(-seen), nearest_km * 0.2)
 
 
+class Chance(NamedTuple):
+    """Log of the events expected per second and square kilometre, by latitude and longitude (rad)."""
+
+    log_YX: FloatArray
+    south: float
+    west: float
+    step_north: float
+    step_east: float
+
+
+class Beliefs(NamedTuple):
+    """What is held of stations and places beside the event in question.
+
+    `log_rate_S` is the log of a station's stray picks a second of one phase; `live_S` 1 where it was
+    heard within memory.
+    """
+
+    log_rate_S: FloatArray
+    live_S: FloatArray
+    chance: Chance
+
+
 class Forecast(NamedTuple):
-    """What a source predicts at every station."""
+    """What a source predicts at every station; stations that are out of the question never hear it."""
 
     time_RS: FloatArray
     sigma_RS: FloatArray
     bin_S: FloatArray
-    distance_km_S: FloatArray
+
+
+@compiled
+def log_chance_at(chance: Chance, latitude: float, longitude: float) -> float:
+    """Return the log of the events expected at a place, that of the nearest edge beyond the map."""
+    rows, columns = chance.log_YX.shape
+    y = min(max(int((latitude - chance.south) / chance.step_north), 0), rows - 1)
+    x = min(max(int((longitude - chance.west) / chance.step_east), 0), columns - 1)
+    return float(chance.log_YX[y, x])
 
 
 @compiled
 def forecast(table: Table, places: Places, spread: Spread, detection: Detection, source: FloatArray,
-             covariance_44: FloatArray) -> Forecast:  # fmt: skip
-    """Predict arrival times, their standard deviations (onset, path and location), and distances."""
-    stations = places.unit_S3.shape[0]
-    time_RS, sigma_RS = np.empty((2, stations)), np.empty((2, stations))
-    bin_S, distance_S = np.empty(stations), np.empty(stations)
-    slope, compass = np.ones(4), compass_at(source[0], source[1])
-    last = detection.log_seen_RBG.shape[1] - 1
+             covariance_44: FloatArray, far_km: float) -> Forecast:  # fmt: skip
+    """Predict arrival times and their standard deviations (onset, path and location) to `far_km`."""
+    stations, last = places.unit_S3.shape[0], detection.log_seen_RBG.shape[1] - 1
+    time_RS, sigma_RS = np.full((2, stations), NEVER_S), np.ones((2, stations))
+    bin_S, slope, compass = np.full(stations, float(last)), np.ones(4), compass_at(source[0], source[1])
+    sl, cl, so, co = compass
+    least_cosine = np.cos(min((far_km + 1.0) / EARTH_RADIUS_KM, np.pi))
     for s in range(stations):
-        distance, east, north = ray_from(compass, places.unit_S3[s])
-        distance_S[s] = distance
+        to_3 = places.unit_S3[s]
+        if cl * co * to_3[0] + cl * so * to_3[1] + sl * to_3[2] < least_cosine:
+            continue
+        distance, east, north = ray_from(compass, to_3)
         slant = max(np.sqrt(distance * distance + source[2] * source[2]), detection.nearest_km)
         bin_S[s] = min(np.log(slant / detection.nearest_km) * _BINS_PER_E, last)
         for role in range(2):
@@ -76,51 +110,58 @@ def forecast(table: Table, places: Places, spread: Spread, detection: Detection,
             slope[0], slope[1], slope[2] = -along * east, -along * north, down
             variance = arrival_sigma_s(spread, role, travel) ** 2
             for i in range(4):
-                for j in range(4):
-                    variance += slope[i] * covariance_44[i, j] * slope[j]
+                variance += slope[i] * slope[i] * covariance_44[i, i]
+                for j in range(i):
+                    variance += 2.0 * slope[i] * covariance_44[i, j] * slope[j]
             time_RS[role, s] = source[3] + travel
-            sigma_RS[role, s] = np.sqrt(variance)
-    return Forecast(time_RS, sigma_RS, bin_S, distance_S)
+            sigma_RS[role, s] = np.sqrt(max(variance, 1e-12))
+    return Forecast(time_RS, sigma_RS, bin_S)
 
 
 @compiled
 def log_fit(residual_s: float, sigma_s: float) -> float:
     """Return the log density of a residual."""
     ratio = residual_s / sigma_s
-    return float(_LOG_DENSITY_0 - np.log(sigma_s) - 2.5 * np.log(1.0 + ratio * ratio / FREEDOM))
+    return float(LOG_DENSITY_0 - np.log(sigma_s) - 2.5 * np.log(1.0 + ratio * ratio / FREEDOM))
 
 
 @compiled
 def log_odds_by_range(detection: Detection, forecast_: Forecast, timing: Timing, ratio_M: FloatArray,
-                      sigma_M: FloatArray, merit_M: FloatArray, log_rate_S: FloatArray,
-                      live_S: FloatArray, now_s: float) -> FloatArray:  # fmt: skip
+                      sigma_M: FloatArray, merit_M: FloatArray, beliefs: Beliefs, far_km: float,
+                      now_s: float) -> FloatArray:  # fmt: skip
     """Return the log-odds of the picks and of the silence until `now_s`, for each range, shape (G,)."""
-    stations = len(live_S)
-    taken_RS = np.zeros((2, stations), np.bool_)
+    log_rate_S, live_S = beliefs.log_rate_S, beliefs.live_S
+    taken_RS = np.zeros((2, len(live_S)), np.bool_)
     odds_G = np.zeros(len(detection.range_km_G))
+    ranges = max(int(np.searchsorted(detection.range_km_G, far_km / 2.0)), 1)
+    odds_G[ranges:] = -1e9
     for m in range(len(ratio_M)):
         station, role = timing.station_M[m], timing.role_M[m]
         taken_RS[role, station] = True
         chance = log_fit(ratio_M[m] * sigma_M[m], sigma_M[m]) - log_rate_S[station] + merit_M[m]
-        odds_G += chance + detection.log_seen_RBG[role, int(forecast_.bin_S[station])]
-    for s in range(stations):
+        for g in range(ranges):
+            odds_G[g] += chance + detection.log_seen_RBG[role, int(forecast_.bin_S[station]), g]
+    for s in range(len(live_S)):
+        if live_S[s] <= 0.0:
+            continue
         for role in range(2):
-            silent = live_S[s] > 0.0 and not taken_RS[role, s]
-            if silent and forecast_.time_RS[role, s] + 3.0 * forecast_.sigma_RS[role, s] < now_s:
-                odds_G += detection.log_missed_RBG[role, int(forecast_.bin_S[s])]
+            late_s = now_s - forecast_.time_RS[role, s] - 3.0 * forecast_.sigma_RS[role, s]
+            if late_s > 0.0 and not taken_RS[role, s]:
+                for g in range(ranges):
+                    odds_G[g] += detection.log_missed_RBG[role, int(forecast_.bin_S[s]), g]
     return odds_G
 
 
 @compiled
-def claim_gains(detection: Detection, forecast_: Forecast, best_range: int, log_rate_S: FloatArray,
-                live_S: FloatArray) -> FloatArray:  # fmt: skip
+def claim_gains(detection: Detection, forecast_: Forecast, best_range: int, beliefs: Beliefs) -> FloatArray:
     """Return what a pick adds to the log-odds before its fit and merit, shape (2, S)."""
-    gain_RS = np.empty((2, len(live_S)))
-    for s in range(len(live_S)):
+    stations = len(beliefs.live_S)
+    gain_RS = np.empty((2, stations))
+    for s in range(stations):
         b = int(forecast_.bin_S[s])
         for role in range(2):
-            missed = detection.log_missed_RBG[role, b, best_range] if live_S[s] > 0.0 else 0.0
-            gain_RS[role, s] = detection.log_seen_RBG[role, b, best_range] - missed - log_rate_S[s]
+            missed = detection.log_missed_RBG[role, b, best_range] if beliefs.live_S[s] > 0.0 else 0.0
+            gain_RS[role, s] = detection.log_seen_RBG[role, b, best_range] - missed - beliefs.log_rate_S[s]
     return gain_RS
 
 

@@ -16,17 +16,22 @@ from rtpick.association.traveltime import TravelTimes
 from rtpick.association.velocity import FloatArray
 
 _BINS = 2048
+_NEAREST = 30  # stations that may speak for a cell: the first picks of an event come from these
 
 
 class Grid(NamedTuple):
-    """Cells, their distances to the stations as bins, and travel times by layer and bin."""
+    """Cells, their distances to the stations as bins, and travel times by bin and layer.
+
+    `near_C` is the bin of the farthest station that may speak for a cell while most are alive.
+    """
 
     latitude_C: FloatArray
     longitude_C: FloatArray
     depth_K: FloatArray
     thickness_K: FloatArray
     bin_SC: npt.NDArray[np.uint16]
-    time_RKD: npt.NDArray[np.float32]
+    near_C: npt.NDArray[np.uint16]
+    time_RDK: npt.NDArray[np.float32]
     bin_km: float
     cell_km: float
 
@@ -54,10 +59,13 @@ def build_grid(sites: Sites, extent: Extent, travel_times: TravelTimes) -> Grid:
     edges = layer_edges(extent.cell_km, extent.maximum_depth_km)
     middle = (edges[:-1] + edges[1:]) / 2
     x_km = np.arange(_BINS) * bin_km
-    times = [travel_times.look_up(phase, x_km[None, :], middle[:, None])[0] for phase in "PS"]
+    times = [travel_times.look_up(phase, x_km[:, None], middle[None, :])[0] for phase in "PS"]
+    bin_SC = _distance_bins(sites, latitude, longitude, bin_km)
+    nearest = min(_NEAREST, len(sites.codes)) - 1
+    near_C = np.partition(bin_SC, nearest, axis=0)[nearest] if len(sites.codes) > _NEAREST else bin_SC.max(0)
     return Grid(
-        latitude, longitude, middle, np.diff(edges), _distance_bins(sites, latitude, longitude, bin_km),
-        np.stack(times).astype(np.float32), bin_km, extent.cell_km,
+        latitude, longitude, middle, np.diff(edges), bin_SC, near_C, np.stack(times).astype(np.float32),
+        bin_km, extent.cell_km,
     )  # fmt: skip
 
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from rtpick.association.compiled import compiled
 from rtpick.association.sites import Places
 from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.traveltime import Table, look_up
 from rtpick.association.velocity import FloatArray
-from rtpick.association.vote import IntArray
 
+IntArray = npt.NDArray[np.int64]
 FREEDOM = 4.0
 _ROUNDS = 25
 _RADIUS_KM = 6371.0
@@ -83,6 +84,27 @@ def _normal_equations(ratio_M: FloatArray, slope_M4: FloatArray, matrix_44: Floa
 
 
 @compiled
+def solve_4(matrix_44: FloatArray, right_4: FloatArray, out_4: FloatArray) -> None:
+    """Write the solution of four equations with a positive definite matrix, which is overwritten."""
+    for i in range(4):
+        for j in range(i + 1):
+            total = matrix_44[i, j]
+            for k in range(j):
+                total -= matrix_44[i, k] * matrix_44[j, k]
+            matrix_44[i, j] = np.sqrt(max(total, 1e-30)) if i == j else total / matrix_44[j, j]
+    for i in range(4):
+        total = right_4[i]
+        for k in range(i):
+            total -= matrix_44[i, k] * out_4[k]
+        out_4[i] = total / matrix_44[i, i]
+    for i in range(3, -1, -1):
+        total = out_4[i]
+        for k in range(i + 1, 4):
+            total -= matrix_44[k, i] * out_4[k]
+        out_4[i] = total / matrix_44[i, i]
+
+
+@compiled
 def _moved(source: FloatArray, step_4: FloatArray, deepest_km: float) -> FloatArray:
     moved = source.copy()
     moved[0] = min(max(source[0] + step_4[1] / _RADIUS_KM, -1.55), 1.55)
@@ -108,7 +130,7 @@ def descend(
     """
     count = len(timing.time_M)
     ratio_M, slope_M4 = np.empty(count), np.empty((count, 4))
-    matrix_44, right_4 = np.empty((4, 4)), np.empty(4)
+    matrix_44, right_4, step_4 = np.empty((4, 4)), np.empty(4), np.empty(4)
     deepest_km = (table.time_RZX.shape[1] - 1) * table.depth_step_km
     source, damping = start.copy(), 1e-2
     misfit = _linearise(table, places, spread, timing, source, ratio_M, slope_M4)
@@ -118,7 +140,7 @@ def descend(
         _normal_equations(ratio_M, slope_M4, matrix_44, right_4)
         for i in range(4):
             matrix_44[i, i] = matrix_44[i, i] * (1.0 + damping) + 1e-6
-        step_4 = np.linalg.solve(matrix_44, right_4)
+        solve_4(matrix_44, right_4, step_4)
         longest = np.sqrt(step_4[0] ** 2 + step_4[1] ** 2 + step_4[2] ** 2)
         step_4 *= min(1.0, limit_km / max(longest, 1e-9))
         trial = _moved(source, step_4, deepest_km)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from rtpick.association.compiled import compiled
 from rtpick.association.locate import FREEDOM
 from rtpick.association.signal import Hypothesis
-from rtpick.association.sites import Sites
+from rtpick.association.sites import Places, Sites
 from rtpick.association.sphere import azimuthal_gap_deg, compass_at, geographic_deg, ray_from
 from rtpick.association.trace import EARTH_RADIUS_KM
 from rtpick.association.velocity import FloatArray
+from rtpick.association.vote import IntArray
 from rtpick.vocabulary.event import Arrival, Origin
 from rtpick.vocabulary.time import to_ns
 
@@ -18,23 +20,28 @@ _KM_PER_DEG = EARTH_RADIUS_KM * np.pi / 180.0
 
 def describe_arrivals(hypothesis: Hypothesis, sites: Sites) -> tuple[Arrival, ...]:
     """List the picks of an event with residual, distance, azimuth and weight, in order of time."""
-    arrivals, compass = [], compass_at(hypothesis.source[0], hypothesis.source[1])
-    for member, ratio, sigma in zip(hypothesis.members, hypothesis.ratio_M, hypothesis.sigma_M, strict=True):
-        station = member.signal.station
-        distance_km, east, north = ray_from(compass, sites.places.unit_S3[station])
-        arrivals.append(
-            Arrival(
-                pick_id=member.signal.pick_id,
-                station=str(sites.codes[station]),
-                phase="PS"[member.role],
-                time_ns=member.signal.time_ns,
-                residual_s=float(ratio * sigma),
-                distance_deg=float(distance_km / _KM_PER_DEG),
-                azimuth_deg=float(np.degrees(np.arctan2(east, north)) % 360.0),
-                weight=float((FREEDOM + 1.0) / (FREEDOM + ratio**2)),
-            )
-        )
-    return tuple(arrivals)
+    ratio_M, station_M = hypothesis.ratio_M, hypothesis.pool.crowd.station_N
+    distance_km_M, azimuth_deg_M = _rays(sites.places, station_M, hypothesis.source)
+    columns = (
+        hypothesis.role_M, station_M, ratio_M * hypothesis.sigma_M, distance_km_M / _KM_PER_DEG,
+        azimuth_deg_M, (FREEDOM + 1.0) / (FREEDOM + ratio_M**2),
+    )  # fmt: skip
+    rows = zip(hypothesis.pool.signals, *(column.tolist() for column in columns), strict=True)
+    return tuple(
+        Arrival(s.pick_id, sites.names[station], "PS"[role], s.time_ns, residual, distance, azimuth, weight)
+        for s, role, station, residual, distance, azimuth, weight in rows
+    )
+
+
+@compiled
+def _rays(places: Places, station_M: IntArray, source: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the distances (km) and azimuths (degrees) of stations."""
+    compass = compass_at(source[0], source[1])
+    distance_M, azimuth_M = np.empty(len(station_M)), np.empty(len(station_M))
+    for m in range(len(station_M)):
+        distance_M[m], east, north = ray_from(compass, places.unit_S3[station_M[m]])
+        azimuth_M[m] = np.degrees(np.arctan2(east, north)) % 360.0
+    return distance_M, azimuth_M
 
 
 def describe_origin(hypothesis: Hypothesis, arrivals: tuple[Arrival, ...]) -> Origin:

@@ -19,6 +19,7 @@ from rtpick.vocabulary.event import Event, EventStatus
 from rtpick.vocabulary.time import to_s
 
 _GROWTH = 1.25
+_QUICK_PICKS = 10  # beyond these, revisions become rarer as an event grows
 _SHARED_LEAST = 2
 
 
@@ -36,10 +37,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ledger:
-    """Published events that are not final, and the names that were ever given, by their latest time."""
+    """Published events that are not final, and the names that were ever given, by their latest time.
+
+    `waiting` tells whether something changed too little or too recently to be told yet.
+    """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     names_s: Mapping[str, float] = field(default_factory=dict)
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +62,22 @@ def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis]
     names = recognise(ledger, believed)
     sure = publisher.settings.minimum_log_odds
     believed = [h for h in believed if id(h) in names or h.log_odds >= sure]
-    entries, given, out = dict(ledger.entries), dict(ledger.names_s), []
+    entries, given, out, waiting = dict(ledger.entries), dict(ledger.names_s), [], False
     for hypothesis in believed:
         name = names.get(id(hypothesis)) or _new_name(hypothesis, given)
         names[id(hypothesis)] = name
         entry = entries.get(name)
+        if entry is not None and entry.hypothesis is hypothesis:
+            continue
         if entry is not None and not _worth_telling(publisher, entry, hypothesis, now_s):
+            waiting = True
             continue
         event = _revision(publisher, name, entry, hypothesis)
         given[name], entries[name] = now_s, Entry(event, now_s, hypothesis)
         if entry is None or _differs(entry.event, event):
             out.append(event)
     out.extend(_withdraw(entries, {names[id(h)]: h for h in believed}))
-    return Ledger(entries, given), out
+    return Ledger(entries, given, waiting), out
 
 
 def publish_final(publisher: Publisher, ledger: Ledger, closed: Iterable[Hypothesis],
@@ -80,10 +88,13 @@ def publish_final(publisher: Publisher, ledger: Ledger, closed: Iterable[Hypothe
     entries, given, out = dict(ledger.entries), dict(ledger.names_s), []
     for hypothesis in closed:
         name = names.get(id(hypothesis)) or _new_name(hypothesis, given)
-        event = _revision(publisher, name, entries.pop(name, None), hypothesis)
+        entry = entries.pop(name, None)
+        if entry is None:  # found once everything was there: it is new before it is final
+            entry = Entry(_revision(publisher, name, None, hypothesis), now_s)
+            out.append(entry.event)
         given[name] = now_s
-        out.append(replace(event, status=EventStatus.FINAL))
-    return Ledger(entries, given), out
+        out.append(replace(_revision(publisher, name, entry, hypothesis), status=EventStatus.FINAL))
+    return Ledger(entries, given, ledger.waiting), out
 
 
 def forget(ledger: Ledger, before_s: float) -> Ledger:
@@ -91,19 +102,23 @@ def forget(ledger: Ledger, before_s: float) -> Ledger:
     if not any(time_s < before_s for time_s in ledger.names_s.values()):
         return ledger
     kept = {n: t for n, t in ledger.names_s.items() if t >= before_s or n in ledger.entries}
-    return Ledger(ledger.entries, kept)
+    return Ledger(ledger.entries, kept, ledger.waiting)
 
 
 def recognise(ledger: Ledger, believed: Sequence[Hypothesis]) -> dict[int, str]:
     """Find the published name of each believed event: the same belief, or the most picks in common."""
     by_identity = {id(e.hypothesis): n for n, e in ledger.entries.items() if e.hypothesis is not None}
     names = {id(h): by_identity[id(h)] for h in believed if id(h) in by_identity}
-    open_names = {n: e for n, e in ledger.entries.items() if n not in set(names.values())}
+    strangers = [h for h in believed if id(h) not in names]
+    if not strangers:
+        return names
+    known = set(names.values())
+    others = [(n, e, e.event.pick_ids) for n, e in ledger.entries.items() if n not in known]
     pairs = []
-    for order, hypothesis in enumerate(h for h in believed if id(h) not in names):
-        picks = {m.signal.pick_id for m in hypothesis.members}
-        for name, entry in open_names.items():
-            shared = len(picks & entry.event.pick_ids)
+    for order, hypothesis in enumerate(strangers):
+        picks = hypothesis.pick_ids
+        for name, entry, published in others:
+            shared = len(picks & published)
             same = entry.hypothesis is not None and entry.hypothesis.key == hypothesis.key
             if shared >= _SHARED_LEAST:
                 pairs.append((-shared, not same, name, order, hypothesis))
@@ -117,7 +132,7 @@ def recognise(ledger: Ledger, believed: Sequence[Hypothesis]) -> dict[int, str]:
 
 def _new_name(hypothesis: Hypothesis, given: Mapping[str, float]) -> str:
     """Name an event after its first pick; a name that was ever given is not given again."""
-    first = hypothesis.members[0].signal.pick_id
+    first = hypothesis.pool.signals[0].pick_id
     for attempt in range(len(given) + 1):
         text = first if attempt == 0 else f"{first}#{attempt}"
         name = "rt" + hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -139,11 +154,11 @@ def _revision(publisher: Publisher, name: str, entry: Entry | None, hypothesis: 
 
 def _worth_telling(publisher: Publisher, entry: Entry, hypothesis: Hypothesis, now_s: float) -> bool:
     """Tell whether an event changed enough, or changed long enough ago, for a revision."""
-    if entry.hypothesis is hypothesis:
-        return False
-    if now_s - entry.published_s >= publisher.settings.publish_interval_s:
+    before, many = entry.event, len(entry.event.arrivals)
+    patience_s = publisher.settings.publish_interval_s * max(1.0, many / _QUICK_PICKS)
+    if now_s - entry.published_s >= patience_s:
         return True
-    before, ratio = entry.event, len(hypothesis.members) / len(entry.event.arrivals)
+    ratio = len(hypothesis.pool) / many
     if not 1 / _GROWTH < ratio < _GROWTH:
         return True
     moved_s = abs(float(hypothesis.source[3]) - to_s(before.origin.time_ns))
@@ -170,7 +185,7 @@ def _heir(event: Event, held: Mapping[str, Hypothesis]) -> str | None:
     """Return the event that holds at least half of another's picks."""
     best, top = None, len(event.pick_ids) / 2
     for name, hypothesis in sorted(held.items()):
-        shared = sum(m.signal.pick_id in event.pick_ids for m in hypothesis.members)
+        shared = len(hypothesis.pick_ids & event.pick_ids)
         if shared >= top:
             best, top = name, shared + 0.5
     return best

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from itertools import compress
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from rtpick.association.evidence import Forecast
 from rtpick.association.sites import Sites
 from rtpick.association.velocity import FloatArray
-from rtpick.association.vote import IntArray
+from rtpick.association.vote import Crowd, IntArray
 from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import NS_PER_S
 
-_SWAPPED = -4.0  # log of the share of picks that carry the other phase's name
+Number = TypeVar("Number", bound=np.generic)
+
+
+class Key(NamedTuple):
+    """Canonical order of picks."""
+
+    time_ns: int
+    pick_id: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,63 +35,91 @@ class Signal:
     `role` is 0 for P and 1 for S; `merit` is the log-odds that its own quality lends it.
     """
 
-    pick_id: str
-    time_ns: int
+    key: Key
     time_s: float
     station: int
     role: int
     merit: float
 
     @property
-    def key(self) -> tuple[int, str]:
-        """Canonical order of picks."""
-        return self.time_ns, self.pick_id
+    def pick_id(self) -> str:
+        """Name of the pick."""
+        return self.key.pick_id
 
-
-class Pool(NamedTuple):
-    """Picks as arrays, shape (N,)."""
-
-    signals: tuple[Signal, ...]
-    station_N: IntArray
-    role_N: IntArray
-    time_N: FloatArray
-    merit_N: FloatArray
-
-
-def pool_of(signals: Iterable[Signal]) -> Pool:
-    """Lay picks out as arrays."""
-    signals = tuple(signals)
-    return Pool(
-        signals,
-        np.array([s.station for s in signals], np.int64),
-        np.array([s.role for s in signals], np.int64),
-        np.array([s.time_s for s in signals]),
-        np.array([s.merit for s in signals]),
-    )
+    @property
+    def time_ns(self) -> int:
+        """Onset."""
+        return self.key.time_ns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Member:
-    """A pick as part of an event, in a role that need not be the one it is labelled with.
+class Pool:
+    """Picks in canonical order, and the same as arrays, shape (N,)."""
 
-    `slot` is role and station: an event holds one pick of each. `name` is all that it says.
-    """
+    signals: tuple[Signal, ...]
+    crowd: Crowd
 
-    signal: Signal
-    role: int
-    slot: tuple[int, int] = field(init=False)
-    name: tuple[str, int, int, int, int, float] = field(init=False)
+    def __len__(self) -> int:
+        return len(self.signals)
 
-    def __post_init__(self) -> None:
-        s = self.signal
-        object.__setattr__(self, "slot", (self.role, s.station))
-        name = (s.pick_id, s.time_ns, s.station, s.role, self.role, s.merit)
-        object.__setattr__(self, "name", name)
+    def within(self, begin_s: float, end_s: float) -> Pool:
+        """Return the picks of a span of time."""
+        time_N = self.crowd.time_N
+        span = slice(int(time_N.searchsorted(begin_s)), int(time_N.searchsorted(end_s)))
+        station_N, label_N, time_N, merit_N = self.crowd
+        return Pool(self.signals[span], Crowd(station_N[span], label_N[span], time_N[span], merit_N[span]))
 
-    @property
-    def merit(self) -> float:
-        """Log-odds of the pick's own quality in this role."""
-        return self.signal.merit + (0.0 if self.role == self.signal.role else _SWAPPED)
+    def where(self, keep_N: npt.NDArray[np.bool_]) -> Pool:
+        """Return some of the picks."""
+        station_N, label_N, time_N, merit_N = self.crowd
+        crowd = Crowd(station_N[keep_N], label_N[keep_N], time_N[keep_N], merit_N[keep_N])
+        return Pool(tuple(compress(self.signals, keep_N)), crowd)
+
+    def joined(self, signal: Signal) -> Pool:
+        """Return the picks with one more in its place."""
+        signals = self.signals
+        last = not signals or signals[-1].key < signal.key
+        place = len(signals) if last else bisect_left(signals, signal.key, key=_key_of)
+        crowd = Crowd(
+            _inserted(self.crowd.station_N, place, signal.station),
+            _inserted(self.crowd.label_N, place, signal.role),
+            _inserted(self.crowd.time_N, place, signal.time_s),
+            _inserted(self.crowd.merit_N, place, signal.merit),
+        )
+        return Pool((*signals[:place], signal, *signals[place:]), crowd)
+
+    def merged(self, other: Pool) -> Pool:
+        """Return the picks of two pools that have none in common."""
+        if not other.signals:
+            return self
+        return pool_of(sorted((*self.signals, *other.signals), key=_key_of)) if self.signals else other
+
+
+def _key_of(signal: Signal) -> Key:
+    return signal.key
+
+
+def _inserted(array: npt.NDArray[Number], place: int, value: float) -> npt.NDArray[Number]:
+    longer = np.empty(len(array) + 1, array.dtype)
+    longer[:place], longer[place], longer[place + 1 :] = array[:place], value, array[place:]
+    return longer
+
+
+def pool_of(signals: Iterable[Signal]) -> Pool:
+    """Lay picks, in canonical order, out as arrays."""
+    signals = tuple(signals)
+    return Pool(
+        signals,
+        Crowd(
+            np.array([s.station for s in signals], np.int64),
+            np.array([s.role for s in signals], np.int64),
+            np.array([s.time_s for s in signals], np.float64),
+            np.array([s.merit for s in signals], np.float64),
+        ),
+    )
+
+
+NOBODY = pool_of(())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,10 +130,10 @@ class Hypothesis:
     ----------
     key : str
         The pick at whose arrival the event was first supposed, and a number to tell twins apart.
-    members : tuple of Member
-        In canonical order.
     pool : Pool
-        Their picks.
+        Its picks.
+    role_M : ndarray of int
+        0 P, 1 S: what each pick is in this event, whatever its label.
     source : ndarray, shape (4,)
         Geocentric latitude and longitude (rad), depth (km), origin time (s since 1970).
     covariance_44 : ndarray
@@ -108,8 +146,8 @@ class Hypothesis:
     gain_RS : ndarray
         What a pick would add before fit and merit.
     log_odds : float
-    end_s : float
-        After this time no further pick is expected.
+    begin_s, end_s : float
+        No pick is expected before and after.
     review_s : float
         When the event is weighed against its rivals next.
     located : int
@@ -120,8 +158,8 @@ class Hypothesis:
     """
 
     key: str
-    members: tuple[Member, ...]
     pool: Pool
+    role_M: IntArray
     source: FloatArray
     covariance_44: FloatArray
     depth_fixed: bool
@@ -131,20 +169,16 @@ class Hypothesis:
     outlook: Forecast
     gain_RS: FloatArray
     log_odds: float
+    begin_s: float
     end_s: float
     review_s: float
     located: int
     distant: bool = False
 
     @property
-    def begin_s(self) -> float:
-        """Time before which no pick is expected."""
-        return float(self.outlook.time_RS.min() if self.distant else self.source[3]) - 2.0 * self.distant
-
-    @property
-    def stations(self) -> int:
-        """Number of distinct stations."""
-        return len({member.signal.station for member in self.members})
+    def pick_ids(self) -> set[str]:
+        """Names of the picks."""
+        return {s.key.pick_id for s in self.pool.signals}
 
 
 def read_signal(pick: Pick, sites: Sites) -> Signal | None:
@@ -153,7 +187,6 @@ def read_signal(pick: Pick, sites: Sites) -> Signal | None:
     role = {"P": 0, "S": 1}.get(pick.phase_hint[:1].upper())
     if station is None or role is None:
         return None
-    merit = (
-        float(np.clip(3.0 * (pick.probability - 0.5), -1.0, 1.5)) if np.isfinite(pick.probability) else 0.0
-    )
-    return Signal(pick.pick_id, pick.time_ns, pick.time_ns / NS_PER_S, station, role, merit)
+    known = pick.probability == pick.probability
+    merit = min(max(3.0 * (pick.probability - 0.5), -1.0), 1.5) if known else 0.0
+    return Signal(Key(pick.time_ns, pick.pick_id), pick.time_ns / NS_PER_S, station, role, merit)

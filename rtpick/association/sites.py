@@ -38,6 +38,8 @@ class Sites:
         Sorted; the position is the station's number.
     number : dict
         From code to number.
+    names : tuple of str
+        The codes as text.
     places : Places
     centre_rad : tuple of float
         Geocentric latitude and longitude of the middle.
@@ -49,6 +51,7 @@ class Sites:
 
     codes: tuple[StationId, ...]
     number: dict[StationId, int]
+    names: tuple[str, ...]
     places: Places
     centre_rad: tuple[float, float]
     spacing_km: float
@@ -78,7 +81,8 @@ def number_sites(inventory: Inventory) -> Sites:
     spacing_km, aperture_km = _scales_km(unit_S3)
     codes = tuple(item.station for item in stations)
     number = {code: index for index, code in enumerate(codes)}
-    return Sites(codes, number, Places(unit_S3, elevation), centre, spacing_km, aperture_km)
+    names, places = tuple(map(str, codes)), Places(unit_S3, elevation)
+    return Sites(codes, number, names, places, centre, spacing_km, aperture_km)
 
 
 def _scales_km(unit_S3: FloatArray) -> tuple[float, float]:

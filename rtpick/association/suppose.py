@@ -1,211 +1,191 @@
 """Supposing an event: locate its picks, weigh them, drop what does not fit, take what does.
 
-Arrays: M pick, S station, R role.
+Arrays: N pick of a crowd, M member, S station, R role.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from rtpick.association.appraise import appraise
-from rtpick.association.background import Background
-from rtpick.association.compiled import compiled
-from rtpick.association.evidence import Forecast, log_fit
-from rtpick.association.front import appraise_front
-from rtpick.association.locate import Spread, Timing, arrival_sigma_s
-from rtpick.association.signal import Hypothesis, Member, Pool, pool_of
+from rtpick.association.evidence import LOG_DENSITY_0, Beliefs
+from rtpick.association.front import settle_front
+from rtpick.association.locate import FREEDOM, arrival_sigma_s
+from rtpick.association.settle import LEAST_GAIN, SWAPPED, best_roles, settle_members
+from rtpick.association.signal import Hypothesis, Pool, Signal
 from rtpick.association.velocity import FloatArray
-from rtpick.association.vote import IntArray
+from rtpick.association.vote import Crowd, IntArray
 from rtpick.association.world import World
 
-Offers = list[tuple[float, Member]]
-NOBODY = pool_of(())
-LEAST_GAIN = 1.0
-FRONT_STATIONS = 8
 _LOCATED_ALWAYS = 10
 _LOCATED_GROWTH = 1.2
-_ROUNDS = 4
 _NO_DEPTHS = np.empty(0)
 
 
-def in_order(members: Iterable[Member]) -> tuple[Member, ...]:
-    """Sort members canonically."""
-    return tuple(sorted(members, key=lambda m: m.signal.key))
-
-
-def enough(world: World, members: Sequence[Member], distant: bool = False) -> bool:
-    """Tell whether there are enough picks at enough stations."""
-    picks, stations = world.settings.minimum_picks, world.settings.minimum_stations
-    if distant:
-        picks = stations = FRONT_STATIONS
-    return len(members) >= picks and len({m.signal.station for m in members}) >= stations
-
-
-def explain(world: World, background: Background, key: str, members: tuple[Member, ...],
-            start: FloatArray, now_s: float, depths_km: FloatArray = _NO_DEPTHS) -> Hypothesis:  # fmt: skip
-    """Locate the members from a start and weigh them as one event.
+def explain(world: World, beliefs: Beliefs, key: str, pool: Pool, role_N: IntArray, start: FloatArray,
+            now_s: float, *, depths_km: FloatArray = _NO_DEPTHS,
+            stays: bool = False) -> Hypothesis | None:  # fmt: skip
+    """Locate members from a start and weigh them as one event; None where too little is left.
 
     Parameters
     ----------
+    pool : Pool
+        Members and those who may become some.
+    role_N : ndarray of int
+        What each is in the event; -1 for those that are no members. Changed in place.
     start : ndarray, shape (4,)
         As `Hypothesis.source`.
     depths_km : ndarray
         Further depths to start from.
+    stays : bool
+        Weigh the members as they are.
     """
-    names = tuple(m.name for m in members)
-    case = (key, names, start.tobytes(), now_s, len(depths_km), background.belief)
-    return world.memo.recall(case, lambda: _explain(world, background, key, members, start, now_s, depths_km))
-
-
-def _explain(world: World, background: Background, key: str, members: tuple[Member, ...],
-             start: FloatArray, now_s: float, depths_km: FloatArray) -> Hypothesis:  # fmt: skip
-    zero_s = members[0].signal.time_s
-    pool = pool_of(m.signal for m in members)
-    found = appraise(
-        world.physics, _timing(pool, members, zero_s), np.array([m.merit for m in members]),
-        start - (0.0, 0.0, 0.0, zero_s), depths_km, background.log_rate_S, background.live_S, now_s - zero_s,
-    )  # fmt: skip
+    zero_s = float(start[3])
+    source = np.array([start[0], start[1], start[2], 0.0])
+    crowd = pool.crowd._replace(time_N=pool.crowd.time_N - zero_s)
+    role_N, found, enough = settle_members(
+        world.physics, world.demands, beliefs, crowd, role_N, source, depths_km, now_s - zero_s, stays
+    )
+    if not enough:
+        return None
     found.source[3] += zero_s
     found.outlook.time_RS[:] += zero_s
     origin_s = float(found.source[3])
     end_s = origin_s + found.patience_s + 2.0 * world.settings.maximum_residual_s
     early_s = origin_s + 0.4 * found.patience_s
+    members = role_N >= 0
     return Hypothesis(
-        key=key, members=members, pool=pool, source=found.source, covariance_44=found.covariance_44,
-        depth_fixed=found.depth_fixed, ratio_M=found.ratio_M, sigma_M=found.sigma_M, gain_M=found.gain_M,
-        outlook=found.outlook, gain_RS=found.gain_RS, log_odds=found.log_odds, end_s=end_s,
-        review_s=early_s if early_s > now_s else end_s, located=len(members),
+        key=key, pool=pool if members.all() else pool.where(members), role_M=role_N[members],
+        source=found.source, covariance_44=found.covariance_44, depth_fixed=found.depth_fixed,
+        ratio_M=found.ratio_M, sigma_M=found.sigma_M, gain_M=found.gain_M, outlook=found.outlook,
+        gain_RS=found.gain_RS, log_odds=found.log_odds, begin_s=origin_s, end_s=end_s,
+        review_s=early_s if early_s > now_s else end_s, located=len(found.ratio_M),
     )  # fmt: skip
 
 
-def _timing(pool: Pool, members: Sequence[Member], zero_s: float) -> Timing:
-    return Timing(pool.station_N, np.array([m.role for m in members], np.int64), pool.time_N - zero_s)
-
-
-def explain_front(world: World, background: Background, key: str, members: tuple[Member, ...],
-                  start: FloatArray, now_s: float) -> Hypothesis:  # fmt: skip
-    """Fit a plane wave to the members and weigh it; `start` holds slownesses and time."""
-    zero_s = members[0].signal.time_s
-    pool = pool_of(m.signal for m in members)
-    found = appraise_front(
-        world.plane_km_S2, _timing(pool, members, zero_s), pool.merit_N, start - (0.0, 0.0, 0.0, zero_s),
-        background.log_rate_S, background.live_S, now_s - zero_s,
-    )  # fmt: skip
-    found.source[3] += zero_s
-    time_S = found.time_S + zero_s
-    nothing_S = np.zeros(len(time_S))
-    outlook = Forecast(
-        np.stack([time_S, time_S]), np.stack([found.sigma_S, found.sigma_S]), nothing_S, nothing_S
+def explain_front(world: World, beliefs: Beliefs, key: str, pool: Pool, role_N: IntArray, start: FloatArray,
+                  now_s: float, *, stays: bool = False) -> Hypothesis | None:  # fmt: skip
+    """Fit a plane wave to members and weigh it; `start` holds slownesses and time."""
+    zero_s = float(start[3])
+    source = np.array([start[0], start[1], start[2], 0.0])
+    crowd = pool.crowd._replace(time_N=pool.crowd.time_N - zero_s)
+    role_N, found, enough = settle_front(
+        world.plane_km_S2, world.front_demands, beliefs, crowd, role_N, source, now_s - zero_s, stays
     )
-    gain_RS = np.stack([found.gain_S, found.gain_S])
+    if not enough:
+        return None
+    found.source[3] += zero_s
+    found.outlook.time_RS[:] += zero_s
+    time_S, members = found.outlook.time_RS[0], role_N >= 0
     end_s = float(time_S.max()) + 10.0
     return Hypothesis(
-        key=key, members=members, pool=pool, source=found.source, covariance_44=found.covariance_44,
-        depth_fixed=True, ratio_M=found.ratio_M, sigma_M=np.full(len(members), found.sigma_s),
-        gain_M=found.gain_M, outlook=outlook, gain_RS=gain_RS, log_odds=found.log_odds, end_s=end_s,
-        review_s=end_s, located=len(members), distant=True,
+        key=key, pool=pool if members.all() else pool.where(members), role_M=role_N[members],
+        source=found.source, covariance_44=found.covariance_44, depth_fixed=True, ratio_M=found.ratio_M,
+        sigma_M=np.full(len(found.ratio_M), found.sigma_s), gain_M=found.gain_M, outlook=found.outlook,
+        gain_RS=found.gain_RS, log_odds=found.log_odds, begin_s=float(time_S.min()) - 2.0, end_s=end_s,
+        review_s=end_s, located=len(found.ratio_M), distant=True,
     )  # fmt: skip
 
 
-def appended(hypothesis: Hypothesis, gain: float, member: Member, spread: Spread) -> Hypothesis | None:
+def settled(world: World, beliefs: Beliefs, event: Hypothesis, others: Pool,
+            now_s: float) -> Hypothesis | None:  # fmt: skip
+    """Explain an event anew with others that may join it; None where too little is left of it."""
+    pool, role_N = cast(event, others.within(event.begin_s, event.end_s))
+    explained = explain_front if event.distant else explain
+    return explained(world, beliefs, event.key, pool, role_N, event.source, now_s)
+
+
+def lessened(world: World, beliefs: Beliefs, event: Hypothesis, gone: frozenset[Signal],
+             now_s: float) -> Hypothesis | None:  # fmt: skip
+    """Explain an event without some of its picks; None where too little is left of it."""
+    keep_N = np.array([signal not in gone for signal in event.pool.signals])
+    if np.count_nonzero(keep_N) < world.settings.minimum_picks:
+        return None
+    explained = explain_front if event.distant else explain
+    pool, role_N = event.pool.where(keep_N), event.role_M[keep_N]
+    return explained(world, beliefs, event.key, pool, role_N, event.source, now_s)
+
+
+def weighed(world: World, beliefs: Beliefs, event: Hypothesis, now_s: float) -> Hypothesis:
+    """Weigh an event again with the silence heard since."""
+    roles = event.role_M.copy()
+    if event.distant:
+        front = explain_front(
+            world, beliefs, event.key, event.pool, roles, event.source, now_s, stays=True
+        )
+        return front or event
+    return explain(world, beliefs, event.key, event.pool, roles, event.source, now_s, stays=True) or event
+
+
+def cast(event: Hypothesis, others: Pool) -> tuple[Pool, IntArray]:
+    """Put an event's picks and others together, with the roles that they have in it."""
+    if not others.signals:
+        return event.pool, event.role_M.copy()
+    signals = (*event.pool.signals, *others.signals)
+    arrays = [np.concatenate(pair) for pair in zip(event.pool.crowd, others.crowd, strict=True)]
+    role_N = np.concatenate([event.role_M, np.full(len(others), -1)])
+    order = np.argsort(arrays[2], kind="stable")
+    crowd = Crowd(*(array[order] for array in arrays))
+    return Pool(tuple([signals[n] for n in order.tolist()]), crowd), role_N[order]
+
+
+def appended(world: World, event: Hypothesis, signal: Signal, gain: float, role: int) -> Hypothesis | None:
     """Add a pick without locating again; None where the pick or its share of the whole asks for that.
 
     A pick in a slot that is taken, before the last one, far off the forecast, or beyond a fifth more
     picks than the location knows is such a case.
     """
-    many = len(hypothesis.members) + 1
-    if many < _LOCATED_ALWAYS or many > _LOCATED_GROWTH * hypothesis.located or hypothesis.distant:
+    many = len(event.pool) + 1
+    if many < _LOCATED_ALWAYS or many > _LOCATED_GROWTH * event.located or event.distant:
         return None
-    time_s = float(hypothesis.outlook.time_RS[member.slot])
-    sigma_s = arrival_sigma_s(spread, member.role, time_s - float(hypothesis.source[3]))
-    ratio = (member.signal.time_s - time_s) / sigma_s
-    if abs(ratio) > 2.0 or any(m.slot == member.slot for m in hypothesis.members):
+    time_s = float(event.outlook.time_RS[role, signal.station])
+    sigma_s = arrival_sigma_s(world.physics.spread, role, time_s - float(event.source[3]))
+    ratio = (signal.time_s - time_s) / sigma_s
+    last = event.pool.signals[-1]
+    if abs(ratio) > 2.0 or signal.key < last.key or holder_of(event, signal.station, role) is not None:
         return None
     return replace(
-        hypothesis,
-        members=(*hypothesis.members, member),
-        pool=pool_of((*hypothesis.pool.signals, member.signal)),
-        ratio_M=np.append(hypothesis.ratio_M, ratio),
-        sigma_M=np.append(hypothesis.sigma_M, sigma_s),
-        gain_M=np.append(hypothesis.gain_M, gain),
-        log_odds=hypothesis.log_odds + gain,
+        event,
+        pool=event.pool.joined(signal),
+        role_M=np.append(event.role_M, role),
+        ratio_M=np.append(event.ratio_M, ratio),
+        sigma_M=np.append(event.sigma_M, sigma_s),
+        gain_M=np.append(event.gain_M, gain),
+        log_odds=event.log_odds + gain,
     )
 
 
-def revised(world: World, background: Background, hypothesis: Hypothesis, members: tuple[Member, ...],
-            now_s: float) -> Hypothesis:  # fmt: skip
-    """Explain an event anew with other members, from where it is."""
-    if hypothesis.distant:
-        return explain_front(world, background, hypothesis.key, members, hypothesis.source, now_s)
-    return explain(world, background, hypothesis.key, members, hypothesis.source, now_s)
+def holder_of(event: Hypothesis, station: int, role: int) -> int | None:
+    """Return which pick holds a slot of an event."""
+    held = np.flatnonzero((event.pool.crowd.station_N == station) & (event.role_M == role))
+    return int(held[0]) if len(held) else None
 
 
-@compiled
-def best_roles(outlook: Forecast, gain_RS: FloatArray, station_N: IntArray, role_N: IntArray,
-               time_N: FloatArray, largest_s: float) -> tuple[IntArray, FloatArray]:  # fmt: skip
-    """Return the role in which each pick gains an event most, and that gain before merit."""
-    best_N, top_N = role_N.copy(), np.full(len(role_N), -1e9)
-    for n in range(len(role_N)):
-        s = station_N[n]
-        for role in range(2):
-            residual = time_N[n] - outlook.time_RS[role, s]
-            if abs(residual) > largest_s and abs(residual) > outlook.sigma_RS[role, s]:
-                continue
-            gain = gain_RS[role, s] + log_fit(residual, outlook.sigma_RS[role, s])
-            gain -= 4.0 if role != role_N[n] else 0.0  # as Member.merit
-            if gain > top_N[n]:
-                top_N[n] = gain
-                best_N[n] = role
-    return best_N, top_N
-
-
-def claims(world: World, hypothesis: Hypothesis, pool: Pool) -> Offers:
-    """List the picks that would add to an event, with what they add."""
-    if not pool.signals:
-        return []
-    role_N, gain_N = best_roles(
-        hypothesis.outlook, hypothesis.gain_RS, pool.station_N, pool.role_N, pool.time_N,
-        world.settings.maximum_residual_s,
-    )  # fmt: skip
-    gain_N += pool.merit_N
-    wanted = np.flatnonzero(gain_N > LEAST_GAIN).tolist()
-    return [(float(gain_N[n]), Member(pool.signals[n], int(role_N[n]))) for n in wanted]
-
-
-def take_in(hypothesis: Hypothesis, offers: Offers) -> tuple[Member, ...]:
-    """Fill the slots of an event from members and offers; the better pick keeps a slot."""
-    if not offers:
-        return hypothesis.members
-    holder = dict(zip((m.slot for m in hypothesis.members), hypothesis.gain_M.tolist(), strict=True))
-    member = {m.slot: m for m in hypothesis.members}
-    seated = {m.signal.pick_id for m in hypothesis.members}
-    changed = False
-    for gain, offer in sorted(offers, key=lambda item: (-item[0], item[1].signal.key)):
-        if offer.signal.pick_id in seated or holder.get(offer.slot, -1e9) >= gain:
+def claim(world: World, event: Hypothesis, signal: Signal) -> tuple[float, int]:
+    """Return what one pick adds to an event, less what it pushes out, and its role there."""
+    best, top, station = signal.role, -math.inf, signal.station
+    largest_s, outlook = world.settings.maximum_residual_s, event.outlook
+    for role in (0, 1):
+        late_s = abs(signal.time_s - outlook.time_RS.item(role, station))
+        sigma_s = outlook.sigma_RS.item(role, station)
+        if late_s > largest_s and late_s > sigma_s:
             continue
-        holder[offer.slot], member[offer.slot], changed = gain, offer, True
-    return in_order(member.values()) if changed else hypothesis.members
+        ratio = late_s / sigma_s
+        fit = LOG_DENSITY_0 - math.log(sigma_s) - 2.5 * math.log(1.0 + ratio * ratio / FREEDOM)
+        gain = event.gain_RS.item(role, station) + fit + signal.merit
+        gain += 0.0 if role == signal.role else SWAPPED
+        if gain > top:
+            best, top = role, gain
+    if top <= LEAST_GAIN:
+        return -math.inf, best
+    holder = holder_of(event, station, best)
+    return top - (0.0 if holder is None else float(event.gain_M[holder])), best
 
 
-def settle(world: World, background: Background, hypothesis: Hypothesis, loose: Pool,
-           now_s: float) -> Hypothesis | None:  # fmt: skip
-    """Drop members that do not fit and take in loose picks that do, until nothing changes.
+def claims(world: World, event: Hypothesis, pool: Pool) -> FloatArray:
+    """Return what each of some picks would add to an event."""
+    return best_roles(event.outlook, event.gain_RS, pool.crowd, world.settings.maximum_residual_s)[1]
 
-    Returns None where too little is left.
-    """
-    for _ in range(_ROUNDS):
-        kept = hypothesis.members
-        if hypothesis.gain_M.min() <= 0.0:
-            gains = hypothesis.gain_M.tolist()
-            kept = tuple(m for m, gain in zip(hypothesis.members, gains, strict=True) if gain > 0.0)
-        if not enough(world, kept, hypothesis.distant):
-            return None
-        if kept is hypothesis.members:
-            kept = take_in(hypothesis, claims(world, hypothesis, loose))
-            if kept is hypothesis.members:
-                return hypothesis
-        hypothesis = revised(world, background, hypothesis, kept, now_s)
-    return hypothesis
+

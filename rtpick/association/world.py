@@ -8,33 +8,39 @@ import numpy as np
 
 from rtpick.association.appraise import Physics
 from rtpick.association.evidence import expect_detection
+from rtpick.association.front import NEIGHBOURS
 from rtpick.association.grid import Grid, build_grid
 from rtpick.association.locate import Spread, arrival_sigma_s
-from rtpick.association.memo import Memo
+from rtpick.association.seismicity import Prior, lay_out
+from rtpick.association.settle import Demands
 from rtpick.association.sites import Extent, Sites, measure_extent, number_sites, plane_km_of
 from rtpick.association.sphere import arc_km
 from rtpick.association.traveltime import TravelTimes
 from rtpick.association.velocity import FloatArray
-from rtpick.association.vote import Rules
+from rtpick.association.vote import IntArray, Rules
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.inventory import Inventory
 
-_MEMO_BYTES = 100_000_000
-_STATION_BYTES = 64  # of an event's outlook
 _S_FACTOR = 1.8  # how much worse S onsets are picked than P
 # What the model leaves unexplained of travel times (P, S): a share of them, up to so many seconds.
 _REGIONAL = np.array([0.01, 0.01]), np.array([2.0, 2.0])
 _GLOBAL = np.array([0.1, 0.2]), np.array([0.6, 1.0])
 _EVENTS_PER_S = 2.0 / 3600.0
+_ANNOUNCED = 0.5  # of the spacing of stations: how far an event announces others
+
+
+_DEPTH_STARTS = 4
+_FRONT_PICKS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
     """Settings, stations, travel times, grid and what follows from them.
 
-    `young_s` is how long an unclaimed pick may still found an event; `slowest_s_RSS` the longest
-    interval between two picks of one event, of equal (0) or different (1) phase; `plane_km_S2` where
-    stations lie east and north of the network's middle; `memo` only saves time.
+    `young_s` is how long an unclaimed pick may still found an event; `apart_km_SS` the distances of
+    stations; `near_SN` each one's nearest others and `near_km_SN` how far these are; `plane_km_S2`
+    where stations lie east and north of the network's middle; `depths_km` from where new events are
+    located.
     """
 
     settings: AssociationSettings
@@ -44,10 +50,15 @@ class World:
     grid: Grid
     rules: Rules
     physics: Physics
+    prior: Prior
+    demands: Demands
+    front_demands: Demands
     young_s: float
-    slowest_s_RSS: FloatArray
+    apart_km_SS: FloatArray
+    near_SN: IntArray
+    near_km_SN: FloatArray
     plane_km_S2: FloatArray
-    memo: Memo
+    depths_km: FloatArray
 
     @property
     def belief(self) -> float:
@@ -62,13 +73,20 @@ def build_world(settings: AssociationSettings, inventory: Inventory, travel_time
     grid = build_grid(sites, extent, travel_times)
     slowness_R = 1.0 / np.array([travel_times.model.vp_km_s[0], travel_times.model.vs_km_s[0]])
     spread = expect_spread(extent, travel_times)
-    rules = _rules(settings, sites, extent, spread, slowness_R)
-    area_km2 = len(grid.latitude_C) * extent.cell_km**2
-    physics = _physics(sites, extent, travel_times, spread, area_km2)
-    young_s = float(travel_times.look_up("S", extent.reach_km, 0.0)[0]) + 2.0 * settings.maximum_residual_s
+    usual = _EVENTS_PER_S / (len(grid.latitude_C) * extent.cell_km**2)
+    apart_km_SS = np.stack([arc_km(sites.places.unit_S3, unit_3) for unit_3 in sites.places.unit_S3])
+    near_SN = np.argsort(apart_km_SS, axis=1, kind="stable")[:, 1 : 1 + NEIGHBOURS]
+    largest_s = settings.maximum_residual_s
     return World(
-        settings, sites, extent, travel_times, grid, rules, physics, young_s, _slowest_s(sites, rules),
-        plane_km_of(sites), Memo(_MEMO_BYTES // (_STATION_BYTES * (len(sites.codes) + 50))),
+        settings=settings, sites=sites, extent=extent, travel_times=travel_times, grid=grid,
+        rules=_rules(settings, sites, extent, spread, slowness_R),
+        physics=_physics(sites, extent, travel_times, spread),
+        prior=lay_out(grid.latitude_C, grid.longitude_C, usual, _ANNOUNCED * sites.spacing_km),
+        demands=Demands(settings.minimum_picks, settings.minimum_stations, largest_s),
+        front_demands=Demands(_FRONT_PICKS, _FRONT_PICKS, largest_s),
+        young_s=float(travel_times.look_up("S", extent.reach_km, 0.0)[0]) + 2.0 * largest_s,
+        apart_km_SS=apart_km_SS, near_SN=near_SN, near_km_SN=np.take_along_axis(apart_km_SS, near_SN, 1),
+        plane_km_S2=plane_km_of(sites), depths_km=grid.depth_K[:: max(len(grid.depth_K) // _DEPTH_STARTS, 1)],
     )  # fmt: skip
 
 
@@ -85,8 +103,7 @@ def _rules(settings: AssociationSettings, sites: Sites, extent: Extent, spread: 
     return Rules(tolerance_R, slowness_R, extent.reach_km, 2.0 * sites.spacing_km, settings.minimum_picks)
 
 
-def _physics(sites: Sites, extent: Extent, travel_times: TravelTimes, spread: Spread,
-             area_km2: float) -> Physics:  # fmt: skip
+def _physics(sites: Sites, extent: Extent, travel_times: TravelTimes, spread: Spread) -> Physics:
     nearest_km, deepest_km = max(0.5 * sites.spacing_km, 0.02), extent.maximum_depth_km
     wide_km = extent.maximum_distance_km
     return Physics(
@@ -100,15 +117,5 @@ def _physics(sites: Sites, extent: Extent, travel_times: TravelTimes, spread: Sp
         usual_depth_km=min(10.0, deepest_km / 4.0),
         maximum_depth_km=deepest_km,
         farthest_km=wide_km,
-        log_chance=float(np.log(_EVENTS_PER_S / area_km2)),
-    )
-
-
-def _slowest_s(sites: Sites, rules: Rules) -> FloatArray:
-    """Bound the interval between picks of one event: no wave is slower than S near the surface."""
-    unit_S3 = sites.places.unit_S3
-    apart_SS = np.stack([arc_km(unit_S3, unit_3) for unit_3 in unit_S3])
-    same_SS = apart_SS * rules.slowness_s_km_R[1] + 4.0 * rules.onset_s_R[1]
-    return np.stack(
-        [same_SS, same_SS + rules.reach_km * (rules.slowness_s_km_R[1] - rules.slowness_s_km_R[0])]
+        reach_km=4.0 * sites.spacing_km,
     )

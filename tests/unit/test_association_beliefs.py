@@ -1,4 +1,4 @@
-"""The parts that beliefs are made of: background, evidence, grid, votes, fronts, memory."""
+"""The parts that beliefs are made of: background, evidence, grid, votes, fronts, seismicity."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ import importlib
 import numpy as np
 import pytest
 
-from rtpick.association.background import BLOCK_S, BLOCKS, count_stray, hear, quiet_background, roll
-from rtpick.association.evidence import expect_detection, log_fit
+from rtpick.association.background import (
+    BLOCK_S,
+    BLOCKS,
+    Background,
+    count_stray,
+    hear,
+    quiet_background,
+    roll,
+)
+from rtpick.association.evidence import Beliefs, Chance, expect_detection, log_chance_at, log_fit
 from rtpick.association.front import appraise_front, vote_front
 from rtpick.association.grid import build_grid, layer_edges
-from rtpick.association.locate import Spread, Timing, arrival_sigma_s
-from rtpick.association.memo import Memo
+from rtpick.association.locate import Spread, arrival_sigma_s
+from rtpick.association.seismicity import Seismicity, age, announce, lay_out
 from rtpick.association.sites import measure_extent, number_sites, plane_km_of, prepare_travel_times
-from rtpick.association.vote import Ballot, Rules, best_cells, count_votes, zoom
+from rtpick.association.vote import Crowd, Rules, best_cells, cells_within, count_votes, zoom
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.inventory import Inventory, Station
@@ -27,33 +35,74 @@ INVENTORY = Inventory(
 SETTINGS = AssociationSettings()
 
 
-@pytest.mark.parametrize("name", ["velocity", "sphere", "grid", "memo"])
+@pytest.mark.parametrize("name", ["velocity", "sphere", "grid"])
 def test_examples_hold(name: str) -> None:
     assert doctest.testmod(importlib.import_module(f"rtpick.association.{name}")).failed == 0
 
 
+USUAL = 1e-9
+PRIOR = lay_out(np.radians([44.8, 45.8]), np.radians([6.8, 8.0]), USUAL, 5.0)
+HERE = np.array([np.radians(45.3), np.radians(7.4), 8.0, 0.0])
+NOWHERE = Chance(np.full((1, 1), -20.0), 0.0, 0.0, 1.0, 1.0)
+
+
+def new_background(stations: int, time_s: float) -> Background:
+    return quiet_background(PRIOR, stations, time_s)
+
+
 def test_a_station_that_strays_often_is_believed_less() -> None:
-    background = quiet_background(3, 1000.0)
-    background = roll(count_stray(background, [1] * 40))
-    assert background.log_rate_S[1] > background.log_rate_S[0] + 1.0
-    assert background.log_rate_S[0] < quiet_background(3, 1000.0).log_rate_S[0]
+    before = new_background(3, 1000.0)
+    after = roll(count_stray(before, np.full(40, 1))).beliefs
+    assert after.log_rate_S[1] > after.log_rate_S[0] + 1.0
+    assert after.log_rate_S[0] < before.beliefs.log_rate_S[0]
 
 
 def test_a_station_is_alive_for_as_long_as_memory_lasts() -> None:
-    background = hear(quiet_background(2, 0.0), 1)
-    assert background.live_S.tolist() == [0.0, 1.0]
+    background = hear(new_background(2, 0.0), 1)
+    assert background.beliefs.live_S.tolist() == [0.0, 1.0]
     for _ in range(BLOCKS):
         background = roll(background)
-        assert background.live_S.tolist() == [0.0, 1.0]
-    assert roll(background).live_S.tolist() == [0.0, 0.0]
+        assert background.beliefs.live_S.tolist() == [0.0, 1.0]
+    assert roll(background).beliefs.live_S.tolist() == [0.0, 0.0]
 
 
 def test_belief_depends_on_memory_alone() -> None:
-    early, late = quiet_background(2, 0.0), quiet_background(2, BLOCK_S)
-    early = roll(count_stray(early, [0] * 30))
+    early, late = new_background(2, 0.0), new_background(2, BLOCK_S)
+    early = roll(count_stray(early, np.zeros(30, np.int64)))
     for _ in range(BLOCKS):
         early, late = roll(early), roll(late)
-    assert early.belief == late.belief
+    for one, other in zip(early.beliefs[:2], late.beliefs[:2], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def chance_of(seismicity: Seismicity, source: np.ndarray) -> float:
+    return log_chance_at(seismicity.chance, source[0], source[1])
+
+
+def test_an_event_announces_others_near_itself_for_a_while() -> None:
+    quiet = Seismicity(PRIOR, 0.0)
+    there = HERE + np.array([np.radians(0.4), 0.0, 0.0, 0.0])
+    assert chance_of(quiet, HERE) == pytest.approx(np.log(USUAL))
+    after = announce(quiet, HERE, 0.5)
+    assert chance_of(after, HERE) > np.log(USUAL) + 3.0
+    assert chance_of(after, there) == pytest.approx(np.log(USUAL), abs=0.01)
+    later = age(after, 3600.0)
+    assert np.log(USUAL) < chance_of(later, HERE) < chance_of(after, HERE)
+    assert chance_of(age(after, 1e6), HERE) == pytest.approx(np.log(USUAL))
+
+
+def test_a_swarm_announces_more_than_one_event() -> None:
+    once = swarm = announce(Seismicity(PRIOR, 0.0), HERE, 0.5)
+    for _ in range(9):
+        swarm = announce(swarm, HERE, 0.5)
+    assert chance_of(swarm, HERE) == pytest.approx(chance_of(once, HERE) + np.log(10.0), abs=0.1)
+
+
+def test_an_event_announces_less_than_one_other() -> None:
+    after = announce(Seismicity(PRIOR, 0.0), HERE, 0.5)
+    assert after.rate_YX is not None
+    cell_km2 = PRIOR.step_north * PRIOR.step_east * np.cos(HERE[0]) * 6371.0**2
+    assert 0.8 < after.rate_YX.sum() * cell_km2 * 3600.0 < 1.0
 
 
 def test_detection_falls_with_distance_and_grows_with_range() -> None:
@@ -85,6 +134,9 @@ def test_layers_cover_the_depths(first_km: float, deepest_km: float) -> None:
     assert np.all(np.diff(edges) > 0)
 
 
+RULES = Rules(np.array([0.15, 0.25]), 1 / np.array([5.8, 3.36]), 150.0, 40.0, 5)
+
+
 def test_a_vote_finds_the_source_among_strays() -> None:
     times = prepare_travel_times(SETTINGS, INVENTORY)
     sites = number_sites(INVENTORY)
@@ -96,10 +148,11 @@ def test_a_vote_finds_the_source_among_strays() -> None:
     time = times.look_up("P", distance[near], 9.0)[0]
     strays = np.array([1, 4, 9]), np.array([-3.0, -6.0, -1.5])
     station, late = np.concatenate([strays[0], near]), np.concatenate([strays[1], time - time[-1]])
-    ballot = Ballot(station, np.zeros(9, np.int64), late, np.ones(9))
-    rules = Rules(np.array([0.15, 0.25]), 1 / np.array([5.8, 3.36]), extent.reach_km, 40.0, 5)
-    cell, layer = best_cells(grid, count_votes(grid, ballot, rules), 1)[0]
-    place, late_N = zoom(times.table, sites.places, ballot, rules, grid, int(cell), int(layer))
+    ballot = Crowd(station, np.zeros(9, np.int64), late, np.zeros(9))
+    cell_J, _ = cells_within(grid, RULES, int(station[8]), True)
+    total = count_votes(grid, ballot, 8, cell_J, RULES, True)
+    cell, layer = best_cells(grid, cell_J, total, 1)[0]
+    place, late_N = zoom(times.table, sites.places, ballot, 8, RULES, grid, int(cell), int(layer))
     east = (place[1] - sites.centre_rad[1]) * np.cos(place[0]) * 6371.0
     north = (place[0] - sites.centre_rad[0]) * 6371.0
     assert np.hypot(east - source_km[0], north - source_km[1]) < extent.cell_km
@@ -109,40 +162,31 @@ def test_a_vote_finds_the_source_among_strays() -> None:
 def test_too_few_votes_count_as_none() -> None:
     times = prepare_travel_times(SETTINGS, INVENTORY)
     sites = number_sites(INVENTORY)
-    extent = measure_extent(SETTINGS, sites, times.model)
-    grid = build_grid(sites, extent, times)
-    ballot = Ballot(np.array([0, 5]), np.array([0, 0]), np.array([-0.5, 0.0]), np.ones(2))
-    rules = Rules(np.array([0.15, 0.25]), 1 / np.array([5.8, 3.36]), extent.reach_km, 40.0, 5)
-    total = count_votes(grid, ballot, rules)
+    grid = build_grid(sites, measure_extent(SETTINGS, sites, times.model), times)
+    ballot = Crowd(np.array([0, 5]), np.array([0, 0]), np.array([-0.5, 0.0]), np.zeros(2))
+    cell_J, _ = cells_within(grid, RULES, 5, True)
+    total = count_votes(grid, ballot, 1, cell_J, RULES, True)
     assert not total.any()
-    assert best_cells(grid, total, 2).tolist() == [[-1, -1], [-1, -1]]
+    assert best_cells(grid, cell_J, total, 2).tolist() == [[-1, -1], [-1, -1]]
 
 
 def test_a_front_is_recognised_by_its_slowness() -> None:
     plane, nobody = plane_km_of(number_sites(INVENTORY)), np.zeros(16)
     late = plane @ (0.06, -0.02)
     order = np.argsort(late)
-    ballot = Ballot(order, np.zeros(16, np.int64), late[order] - late.max(), np.ones(16))
-    count, east, north = vote_front(plane, ballot)
+    ballot = Crowd(order, np.zeros(16, np.int64), late[order] - late.max(), np.zeros(16))
+    count, east, north = vote_front(plane, ballot, 15)
     assert count == 16
     start = np.array([east, north, 0.0, -late.max()])
-    timing = Timing(ballot.station_N, ballot.role_N, ballot.time_N)
-    found = appraise_front(plane, timing, np.zeros(16), start, nobody - 6.0, nobody, 100.0)
+    beliefs = Beliefs(nobody - 6.0, nobody, NOWHERE)
+    found = appraise_front(plane, ballot, np.zeros(16, np.int64), start, beliefs, 100.0)
     np.testing.assert_allclose(found.source, [0.06, -0.02, 0.0, -late.max()], atol=2e-3)
     assert found.log_odds > 20.0
 
 
 def test_a_wave_as_slow_as_a_local_one_is_no_front() -> None:
     plane, nobody = plane_km_of(number_sites(INVENTORY)), np.zeros(16)
-    timing = Timing(np.arange(16), np.zeros(16, np.int64), plane @ (0.15, 0.0))
-    found = appraise_front(plane, timing, np.zeros(16), np.zeros(4), nobody - 6.0, nobody, 100.0)
+    crowd = Crowd(np.arange(16), np.zeros(16, np.int64), plane @ (0.15, 0.0), nobody)
+    beliefs = Beliefs(nobody - 6.0, nobody, NOWHERE)
+    found = appraise_front(plane, crowd, np.zeros(16, np.int64), np.zeros(4), beliefs, 100.0)
     assert found.log_odds < 0.0
-
-
-def test_memory_is_bounded_and_forgets_the_oldest() -> None:
-    memo, made = Memo(10), []
-    for n in range(100):
-        memo.recall(n, lambda n=n: made.append(n))  # type: ignore[misc]
-    memo.recall(99, lambda: made.append(-1))
-    memo.recall(0, lambda: made.append(-2))
-    assert made[100:] == [-2]

@@ -224,9 +224,12 @@ def test_revisions_count_up_and_end_with_final(scene: Scene) -> None:
 
 
 def test_publications_are_throttled(scene: Scene) -> None:
-    lazy = new_state(SETTINGS.model_copy(update={"publish_interval_s": 1000.0}), scene.inventory, scene.times)
+    eager, lazy = (
+        new_state(SETTINGS.model_copy(update={"publish_interval_s": s}), scene.inventory, scene.times)
+        for s in (0.0, 1000.0)
+    )
     picks = in_order(scene.event("a", HERE))
-    assert len(run(lazy, picks)) < len(run(scene.start, picks))
+    assert len(run(lazy, picks)) < len(run(eager, picks))
 
 
 def test_the_watermark_makes_events_final(scene: Scene) -> None:
@@ -270,5 +273,5 @@ def test_no_station_no_associator(scene: Scene) -> None:
 
 def test_warming_up_finds_an_invented_event_and_leaves_no_trace(scene: Scene) -> None:
     warm_up(scene.start)
-    assert scene.start.history.latest is None
+    assert scene.start.history.live is None
     assert scene.start.ledger.entries == {}
