@@ -29,6 +29,8 @@ Emit = Callable[[Emitted], Awaitable[None]]
 
 _TICK_S = 1.0
 _CHANNEL_CHECK_NS = 10 * NS_PER_S
+# Where stations are asked for by name, those that join a pattern later are found by asking anew.
+_RENEW_NS = 6 * 3600 * NS_PER_S
 
 
 class Session:
@@ -56,6 +58,7 @@ class Session:
         self._told_reset = False
         self._next_keepalive_ns = 0
         self._next_check_ns = 0
+        self._renew_ns: int | None = None
         self.was_heard = False
 
     async def tell_link(self, state: SourceState, detail: str) -> None:
@@ -65,7 +68,7 @@ class Session:
             await self._emit(status)
 
     async def connect_once(self) -> bool:
-        """Connect and stream until the server ends it (true) or is silent for too long (false).
+        """Connect and stream until the server ends it (true), or it is to be made anew (false).
 
         Raises
         ------
@@ -93,9 +96,11 @@ class Session:
         now_ns = self._clock()
         self._age.restart(now_ns)
         self._next_keepalive_ns = now_ns + round(self.settings.keepalive_s * NS_PER_S)
+        by_name = self._scope is SequenceScope.STATION and self._selection.has_wildcard
+        self._renew_ns = now_ns + _RENEW_NS if by_name else None
 
     async def _stream(self, link: Link) -> bool:
-        """Take what comes; true for the server's END, false for silence."""
+        """Take what comes; true for the server's END, false where the connection is to be made anew."""
         while not link.is_closed:
             frames = await link.receive(_TICK_S) or ()
             received_ns = self._clock()
@@ -167,8 +172,10 @@ class Session:
         return isinstance(frame, EndFrame)
 
     async def _tick(self, link: Link) -> bool:
-        """Keep the connection alive and look for silence; true where the server is silent."""
+        """Keep the connection alive and look for silence; true where it is to be made anew."""
         now_ns = self._clock()
+        if self._renew_ns is not None and now_ns >= self._renew_ns:
+            return True
         if now_ns >= self._next_keepalive_ns:
             self._next_keepalive_ns = now_ns + round(self.settings.keepalive_s * NS_PER_S)
             await link.say("INFO ID")

@@ -61,8 +61,7 @@ async def _read_held(
     link: Link, selection: Selection, positions: Positions, scope: SequenceScope
 ) -> Held | None:
     """Ask what the ring holds where that matters; None where it does not, or nobody tells."""
-    wildcards = any(entry.has_wildcard for entry in selection.subscriptions())
-    if positions.is_empty and not (scope is SequenceScope.STATION and wildcards):
+    if positions.is_empty and not (scope is SequenceScope.STATION and selection.has_wildcard):
         return None
     document = await link.info("STATIONS")
     return None if document is None else read_stations(document)

@@ -132,6 +132,11 @@ class Selection:
         """Whether any channel of the station may be wanted."""
         return self._stations.fullmatch(str(station)) is not None
 
+    @property
+    def has_wildcard(self) -> bool:
+        """Whether stations may be meant that nobody has named."""
+        return any(entry.has_wildcard for entry in self.subscriptions())
+
     def subscriptions(self) -> tuple[Subscription, ...]:
         """The patterns gathered by station pattern, in the order given."""
         stations = dict.fromkeys(pattern.station_pattern for pattern in self.patterns)
