@@ -18,7 +18,6 @@ from rtpick.archive.catalog import Catalog
 from rtpick.publish.messages import read_schema
 from rtpick.publish.subscriber import Subscriber
 
-
 pytestmark = pytest.mark.timeout(900)  # many waits, each with patience
 
 
