@@ -174,6 +174,28 @@ def associate(
     associate_table(picks, stations, velocity_model, out, arrival_column=arrival_column)
 
 
+@app.command()
+def relocate(
+    catalogue: Annotated[Path, typer.Argument(help="QuakeML, or a folder that rtpick associate wrote")],
+    stations: Annotated[list[Path], typer.Option(help="CSV of coordinates or StationXML")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="QuakeML file, or folder as the catalogue is")],
+    picks: Annotated[Path | None, typer.Option(help="table of picks behind a folder's assignments")] = None,
+    velocity_model: Annotated[Path | None, typer.Option(help="CSV of depth_km, vp, vs; else iasp91")] = None,
+    farthest_km: Annotated[float, typer.Option(min=0.01, help="between two linked events")] = 10.0,
+    neighbours: Annotated[int, typer.Option(min=1, help="linked to each event")] = 12,
+    fewest: Annotated[int, typer.Option(min=4, help="phases that linked events share")] = 6,
+) -> None:
+    """Move the events of a catalogue against each other by double differences of their arrivals."""
+    from rtpick.association.double_difference import DifferenceRules
+    from rtpick.relocate_catalogue import describe_relocation, relocate_catalogue
+
+    rules = DifferenceRules(farthest_km=farthest_km, neighbours=neighbours, fewest=fewest)
+    improved = relocate_catalogue(
+        catalogue, stations, out, picks=picks, velocity_model=velocity_model, rules=rules
+    )
+    typer.echo(f"{describe_relocation(improved)} -> {out}")
+
+
 bench_app = typer.Typer(no_args_is_help=True, help="Measure this machine.")
 app.add_typer(bench_app, name="bench")
 

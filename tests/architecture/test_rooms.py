@@ -30,6 +30,7 @@ FLOORS = {
     "bench": 4,
     "pick_files": 4,
     "associate_picks": 4,
+    "relocate_catalogue": 4,
     "serve": 4,
     "check": 4,
     "cli": 5,
@@ -48,6 +49,7 @@ NEIGHBOURS = {
     ("bench", "daemon"),
     ("bench", "demo"),
     ("bench", "associate_picks"),
+    ("relocate_catalogue", "associate_picks"),
 }
 RUNTIME_MAY = {"vocabulary", "telemetry", "runtime"}
 
@@ -59,7 +61,7 @@ DOORS = {
     "numba": {"association", "buffer"},
     "obspy": {"ingest", "publish.quakeml", "publish.quakeml_origin", "association.traveltime"},
     "openvino": {"picking"},
-    "pandas": {"learning", "associate_picks"},
+    "pandas": {"learning", "associate_picks", "relocate_catalogue"},
     "prometheus_client": {"telemetry", "runtime.health"},
     "psycopg": {"archive"},
     "pydantic": {"settings"},

@@ -45,7 +45,7 @@ def describe_pyocto(prepared: Prepared, with_s: bool = True) -> Peer:
         "min_node_size_location": cell_km / 6.0,
         "pick_match_tolerance": float(np.clip(9.0 * sigma_s, 0.1, 1.5)),
         "min_interevent_time": float(np.clip(15.0 * sigma_s, 0.2, 3.0)),
-        "min_pick_fraction": 0.4,
+        "min_pick_fraction": 0.25,
         "time_slicing": 1200.0,
     }
     box = search_box(world)
