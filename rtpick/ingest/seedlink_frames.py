@@ -69,11 +69,13 @@ class Cut(NamedTuple):
 class Grammar(NamedTuple):
     """How one version of the protocol is read.
 
-    `cut` gives the frame at an offset, None while bytes are missing; `signature` finds the next one.
+    `cut` gives the frame at an offset, None while bytes are missing; `signature` finds the next one;
+    `tells_length` says whether lengths are on the wire, or known from a record's own header alone.
     """
 
     cut: Callable[[bytearray, int], Cut | None]
     signature: re.Pattern[bytes]
+    tells_length: bool
 
 
 class FrameReader:
@@ -99,12 +101,16 @@ class FrameReader:
         return frames
 
     def finish(self) -> list[Frame]:
-        """The connection is closed: what is left is damage, unless it ends with END."""
+        """The connection is closed: what is left is damage, unless it ends with END.
+
+        A record that is shorter than its header claims seems to go on with what comes behind it.
+        """
         rest = bytes(self._buffer[self._at :])
         sequence = self._damage.sequence if self._damage else None
         self._buffer.clear()
         self._at = 0
-        ended = self._damage is not None and rest.endswith(b"END")
+        hides_end = self._damage is not None or not self._grammar.tells_length
+        ended = hides_end and rest.endswith(b"END")
         lost = self._damaged_bytes + len(rest) - (3 if ended else 0)
         self._damage, self._damaged_bytes = None, 0
         frames: list[Frame] = [DamagedFrame(sequence, lost)] if lost > 0 else []

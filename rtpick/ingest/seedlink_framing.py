@@ -96,4 +96,7 @@ def _cut4(buffer: bytearray, at: int) -> Cut | None:
     return Cut(RecordFrame(sequence, payload), end)
 
 
-_GRAMMARS = {Protocol.V3: Grammar(_cut3, _SIGNATURE3), Protocol.V4: Grammar(_cut4, _SIGNATURE4)}
+_GRAMMARS = {
+    Protocol.V3: Grammar(_cut3, _SIGNATURE3, tells_length=False),
+    Protocol.V4: Grammar(_cut4, _SIGNATURE4, tells_length=True),
+}

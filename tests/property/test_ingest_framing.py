@@ -166,5 +166,29 @@ def test_the_end_is_seen_behind_a_poisoned_record():
     assert frames == [DamagedFrame(4, 520), EndFrame()]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda record: record[:300],
+        lambda record: record[:-10],
+        lambda record: record[:46] + b"\xff\xf0" + record[48:],
+        lambda record: record[:54] + b"\x14" + record[55:],
+    ],
+    ids=["cut short", "cut a little", "blockettes far away", "a megabyte"],
+)
+@pytest.mark.parametrize("cuts", [[], [100], [-1], [-2, -5]])
+def test_the_end_is_seen_behind_a_record_that_seems_to_go_on(damage, cuts):
+    data = frame3(3, RECORDS[1]) + frame3(4, damage(RECORDS[2])) + b"END"
+    frames = read(frame_reader(Protocol.V3), data, cuts)
+    assert frames[0] == RecordFrame(3, RECORDS[1])
+    assert frames[-1] == EndFrame()
+
+
+def test_a_record_of_version_4_that_breaks_off_is_no_end():
+    data = frame4(4, RECORDS[0][:200] + b"END" + RECORDS[0][203:])
+    cut_off = data[: data.index(b"END") + 3]
+    assert read(frame_reader(Protocol.V4), cut_off, []) == [DamagedFrame(None, len(cut_off))]
+
+
 def test_what_is_left_when_the_connection_breaks_is_damage():
     assert read(frame_reader(Protocol.V3), frame3(4, RECORDS[0])[:200], []) == [DamagedFrame(None, 200)]
