@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtpick.association.associate import AssociatorState, Counts, finish, new_state, step
+from rtpick.association.findings import examine_clocks, examine_delays, examine_events, examine_picks
 from rtpick.association.sites import prepare_travel_times
+from rtpick.association.world import World
 from rtpick.ingest.inventory import read_inventory
+from rtpick.publish.picture_catalogue import plot_catalogue
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import PickTableError
@@ -37,11 +40,15 @@ _NAMES = {"station": ("station", "station_id", "id"), "phase": ("phase", "phase_
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Final events, everything that was published with the time of its publication (ns), and counts."""
+    """Final events, everything that was published with the time of its publication (ns), and counts.
+
+    `notes` say in a line each what is odd about the picks.
+    """
 
     events: tuple[Event, ...]
     publications: tuple[tuple[int, Event], ...]
     counts: Counts
+    notes: tuple[str, ...] = ()
 
 
 def associate_table(
@@ -52,6 +59,7 @@ def associate_table(
     *,
     arrival_column: str | None = None,
     settings: AssociationSettings | None = None,
+    plot: bool = False,
 ) -> Result:
     """Associate a table of picks and write events.csv, assignments.csv and publications.csv.
 
@@ -69,6 +77,8 @@ def associate_table(
     arrival_column : str or None
         Column of arrival epochs (s) that set the order; without it, picks arrive in order of time.
     settings : AssociationSettings or None
+    plot : bool
+        Also draw catalogue.png, where there is any event.
 
     Raises
     ------
@@ -83,8 +93,29 @@ def associate_table(
     arrivals = read_picks(Path(picks), arrival_column)
     state = new_state(settings, inventory, prepare_travel_times(settings, inventory))
     result = replay(state, _shown(arrivals))
+    result = replace(result, notes=take_note(state.world, arrivals, result))
     write_result(Path(out), result)
+    if plot and result.events:
+        plot_catalogue(Path(out) / "catalogue.png", result.events, inventory,
+                       predict_s=lambda event: _predictor(state.world, event))  # fmt: skip
     return result
+
+
+def take_note(world: World, arrivals: Sequence[tuple[int, Pick]], result: Result) -> tuple[str, ...]:
+    """Say what is odd: stations, repetitions, delays, labels, clocks."""
+    picks = [pick for _, pick in arrivals]
+    by_name = {pick.pick_id: pick for pick in picks}
+    return (
+        *examine_picks(picks, world.sites),
+        *examine_delays(arrivals, result.counts.late, LOOKBACK_S),
+        *examine_events(result.events, by_name),
+        *examine_clocks(result.events, by_name.values(), world.sites, world.travel_times),
+    )
+
+
+def _predictor(world: World, event: Event) -> Callable[[str, float], float]:
+    depth_km = event.origin.depth_km
+    return lambda phase, distance_km: float(world.travel_times.look_up(phase, distance_km, depth_km)[0])
 
 
 def replay(state: AssociatorState, arrivals: Iterable[tuple[int, Pick]]) -> Result:

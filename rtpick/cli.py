@@ -167,11 +167,15 @@ def associate(
     out: Annotated[Path, typer.Option("-o", "--out", help="folder for the results")],
     velocity_model: Annotated[Path | None, typer.Option(help="CSV of depth_km, vp, vs; else iasp91")] = None,
     arrival_column: Annotated[str | None, typer.Option(help="column of arrival epochs")] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="also draw catalogue.png")] = False,
 ) -> None:
     """Associate a pick list into located events with the daemon's associator."""
     from rtpick.associate_picks import associate_table
 
-    associate_table(picks, stations, velocity_model, out, arrival_column=arrival_column)
+    result = associate_table(picks, stations, velocity_model, out, arrival_column=arrival_column, plot=plot)
+    for note in result.notes:
+        typer.secho(f"note: {note}", err=True, fg=typer.colors.YELLOW)
+    typer.echo(f"{len(result.events)} events -> {out}")
 
 
 @app.command()
