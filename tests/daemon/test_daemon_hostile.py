@@ -85,6 +85,9 @@ def test_every_kind_of_bad_record_costs_only_itself(make_rig, make_puppet, undis
         hostile = replace(record, payload=kinds[number % len(kinds)])
         puppet.do(lambda server, hostile=hostile: server.publish(hostile))
         count += 1
+    # The last one seems to go on: in version 3, END follows it as if it were its samples.
+    cut_short = replace(record, payload=record.payload[:300])
+    puppet.do(lambda server: server.publish(cut_short))
     puppet.wait_until_sent()
     rig.wait_for(lambda: rig.metric("rtpick_windows_total") > 0)
     assert rig.fetch("/healthz")[0] == 200
@@ -95,7 +98,7 @@ def test_every_kind_of_bad_record_costs_only_itself(make_rig, make_puppet, undis
     assert all(told.values()), told
     assert sum(told.values()) >= 0.8 * count
     assert "Traceback" not in rig.log()
-    assert rig.log().count("source connected") == 1
+    assert rig.log().count("source connected") == 1, rig.log()
 
 
 def refuse(rig, *told: str) -> None:
