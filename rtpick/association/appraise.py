@@ -32,7 +32,7 @@ _BEYOND = 3.0  # and never beyond this many times the farthest pick, as far as n
 # Neighbouring paths err alike: picks beyond a few dozen narrow a location no further. The scale of
 # the residuals is what the picks say, starting from what is usual.
 _ALIKE = 0.03
-_USUAL_SCALE2, _USUAL_PICKS = 1.5, 8.0
+_USUAL_SCALE2, _USUAL_PICKS = 1.6, 8.0
 
 
 class Physics(NamedTuple):
@@ -129,7 +129,7 @@ def appraise(physics: Physics, timing: Timing, merit_M: FloatArray, start: Float
     best = int(np.argmax(odds_G))
     log_chance = log_chance_at(beliefs.chance, source[0], source[1])
     odds = odds_G[best] + log_prior(covariance_44, source[2], physics.maximum_depth_km, log_chance)
-    gain_RS = claim_gains(physics.detection, outlook, best, beliefs)
+    gain_RS = claim_gains(physics.detection, outlook, best, beliefs, timing, now_s)
     gain_M = _member_gains(timing, merit_M, gain_RS, ratio_M, sigma_M)
     wide_km = min(physics.detection.range_km_G[best] * _PATIENCE, far_km, physics.farthest_km)
     patience_s, _, _ = look_up(table, 1, wide_km, source[2], 0.0)

@@ -23,6 +23,7 @@ Outcome = tuple[View, tuple[Hypothesis, ...]]
 _TWIN_S = 0.3
 _BURST_S = 30.0
 _BURST_PICKS = 4
+_CONTESTED_PICKS = 8  # from so many on an event is weighed against its rivals whenever it is located
 
 
 def assimilate(world: World, view: View, signal: Signal) -> Outcome:
@@ -73,7 +74,7 @@ def _review(world: World, view: View, due: Hypothesis) -> Outcome:
     now = next((h for h in view.open if h.key == fresh.key), None)
     if now is None or now.end_s > view.now_s:
         return view, ()
-    if now.log_odds < world.settings.minimum_log_odds:
+    if now.certainty < world.settings.minimum_log_odds:
         return exchange(view, (now,), ()), ()
     view = replace(view, open=tuple(h for h in view.open if h is not now))
     if not now.distant:
@@ -106,7 +107,8 @@ def _grow(world: World, view: View, owner: Claim, signal: Signal) -> View:
     grown = settled(world, view.background.beliefs, event, view.loose, view.now_s)
     if grown is None or grown.log_odds < world.belief:
         return exchange(view, (event,), ())
-    return exchange(view, (event,), (grown,))
+    view = exchange(view, (event,), (grown,))
+    return contest(world, view, grown.key) if grown.located >= _CONTESTED_PICKS else view
 
 
 def _found(world: World, view: View, signal: Signal) -> View:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from rtpick.association.compiled import compiled
 from rtpick.association.locate import FREEDOM, Spread, Timing, arrival_sigma_s
@@ -29,6 +30,10 @@ _FALL_OFF = 0.17  # width of the logistic in decades of distance: scatter of amp
 _RANGES = 24
 _BINS_PER_E = 24.0
 NEVER_S = 1e15
+# P and S of a station are seen or missed together: log-odds of both, and of each without the other.
+_PAIR, _ALONE_R = 0.3, (0.3, 0.5)
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 class Detection(NamedTuple):
@@ -145,23 +150,51 @@ def log_odds_by_range(detection: Detection, forecast_: Forecast, timing: Timing,
         if live_S[s] <= 0.0:
             continue
         for role in range(2):
-            late_s = now_s - forecast_.time_RS[role, s] - 3.0 * forecast_.sigma_RS[role, s]
-            if late_s > 0.0 and not taken_RS[role, s]:
+            if not taken_RS[role, s] and is_due(forecast_, role, s, now_s):
                 for g in range(ranges):
                     odds_G[g] += detection.log_missed_RBG[role, int(forecast_.bin_S[s]), g]
+    odds_G += _company(forecast_, taken_RS, now_s)
     return odds_G
 
 
 @compiled
-def claim_gains(detection: Detection, forecast_: Forecast, best_range: int, beliefs: Beliefs) -> FloatArray:
+def is_due(forecast_: Forecast, role: int, station: int, now_s: float) -> bool:
+    """Tell whether a pick should have been made by now."""
+    return bool(now_s > forecast_.time_RS[role, station] + 3.0 * forecast_.sigma_RS[role, station])
+
+
+@compiled
+def _company(forecast_: Forecast, taken_RS: BoolArray, now_s: float) -> float:
+    """Return what the phases of one station say together: where one is seen, the other tends to be."""
+    total = 0.0
+    for s in range(taken_RS.shape[1]):
+        if taken_RS[0, s] and taken_RS[1, s]:
+            total += _PAIR
+        elif taken_RS[0, s] and is_due(forecast_, 1, s, now_s):
+            total -= _ALONE_R[0]
+        elif taken_RS[1, s]:
+            total -= _ALONE_R[1]
+    return total
+
+
+@compiled
+def claim_gains(detection: Detection, forecast_: Forecast, best_range: int, beliefs: Beliefs,
+                timing: Timing, now_s: float) -> FloatArray:  # fmt: skip
     """Return what a pick adds to the log-odds before its fit and merit, shape (2, S)."""
     stations = len(beliefs.live_S)
-    gain_RS = np.empty((2, stations))
+    gain_RS, taken_RS = np.empty((2, stations)), np.zeros((2, stations), np.bool_)
+    for m in range(len(timing.station_M)):
+        taken_RS[timing.role_M[m], timing.station_M[m]] = True
     for s in range(stations):
         b = int(forecast_.bin_S[s])
         for role in range(2):
             missed = detection.log_missed_RBG[role, b, best_range] if beliefs.live_S[s] > 0.0 else 0.0
-            gain_RS[role, s] = detection.log_seen_RBG[role, b, best_range] - missed - beliefs.log_rate_S[s]
+            gain = detection.log_seen_RBG[role, b, best_range] - missed - beliefs.log_rate_S[s]
+            if taken_RS[1 - role, s]:
+                gain += _PAIR + _ALONE_R[1 - role]
+            elif is_due(forecast_, 1 - role, s, now_s):
+                gain -= _ALONE_R[role]
+            gain_RS[role, s] = gain
     return gain_RS
 
 

@@ -172,3 +172,26 @@ def _appraise_front(plane_km_S2: FloatArray, few: Crowd, start: FloatArray, beli
     gain_M = chance_M + np.log(_SHARES_Q[q]) - np.log(1.0 - _SHARES_Q[q])
     source, outlook = np.array([plane[0], plane[1], 0.0, plane[2]]), Forecast(time_RS, sigma_RS, np.zeros(0))
     return FrontAppraisal(source, np.zeros((4, 4)), ratio_M, gain_M, outlook, sigma_s, gain_RS, odds)
+
+
+@compiled
+def flatness(plane_km_S2: FloatArray, crowd: Crowd, ratio_M: FloatArray, sigma_M: FloatArray) -> float:
+    """Return how much better (log) a plane wave from far away fits picks than a source that is near.
+
+    Both must pay for what they adjust, but neither for silence; -inf where no such plane does.
+    """
+    count, top = len(ratio_M), -np.inf
+    local = -0.5 * np.log(count) * 4.0
+    for m in range(count):
+        local += log_fit(ratio_M[m] * sigma_M[m], sigma_M[m])
+    middle_s = crowd.time_N.mean()
+    few = Crowd(crowd.station_N, crowd.label_N, crowd.time_N - middle_s, crowd.merit_N)
+    for sigma_s in _SIGMAS_S:
+        plane, _, flat_M = _fit_plane(plane_km_S2, few, np.zeros(4), sigma_s)
+        if np.hypot(plane[0], plane[1]) > FASTEST_S_KM:
+            continue
+        total = -0.5 * np.log(count) * 3.0
+        for m in range(count):
+            total += log_fit(flat_M[m] * sigma_s, sigma_s)
+        top = max(top, total)
+    return float(top - local)

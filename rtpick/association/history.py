@@ -106,7 +106,7 @@ def _ended_without(world: World, live: View, event: Hypothesis, pick_id: str) ->
     if not gone:
         return event
     rest = lessened(world, live.background.beliefs, event, gone, live.now_s)
-    return rest if rest is not None and rest.log_odds >= world.settings.minimum_log_odds else None
+    return rest if rest is not None and rest.certainty >= world.settings.minimum_log_odds else None
 
 
 def settle_until(world: World, history: History, horizon_ns: int) -> tuple[History, tuple[Hypothesis, ...]]:

@@ -21,6 +21,7 @@ from rtpick.vocabulary.time import to_s
 _GROWTH = 1.25
 _QUICK_PICKS = 10  # beyond these, revisions become rarer as an event grows
 _SHARED_LEAST = 2
+_HASTE = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,7 @@ def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis]
     believed = [h for h in believed if not h.distant]
     names = recognise(ledger, believed)
     sure = publisher.settings.minimum_log_odds
-    believed = [h for h in believed if id(h) in names or h.log_odds >= sure]
+    believed = [h for h in believed if id(h) in names or h.certainty >= sure + _haste(h, now_s)]
     entries, given, out, waiting = dict(ledger.entries), dict(ledger.names_s), [], False
     for hypothesis in believed:
         name = names.get(id(hypothesis)) or _new_name(hypothesis, given)
@@ -78,6 +79,11 @@ def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis]
             out.append(event)
     out.extend(_withdraw(entries, {names[id(h)]: h for h in believed}))
     return Ledger(entries, given, waiting), out
+
+
+def _haste(hypothesis: Hypothesis, now_s: float) -> float:
+    """Return how much surer an event must be to be told before its first review."""
+    return _HASTE if now_s < hypothesis.review_s < hypothesis.end_s else 0.0
 
 
 def publish_final(publisher: Publisher, ledger: Ledger, closed: Iterable[Hypothesis],

@@ -146,6 +146,9 @@ class Hypothesis:
     gain_RS : ndarray
         What a pick would add before fit and merit.
     log_odds : float
+        Of an event against chance.
+    certainty : float
+        The same, less what speaks for a plane wave from far away: what publication asks for.
     begin_s, end_s : float
         No pick is expected before and after.
     review_s : float
@@ -169,6 +172,7 @@ class Hypothesis:
     outlook: Forecast
     gain_RS: FloatArray
     log_odds: float
+    certainty: float
     begin_s: float
     end_s: float
     review_s: float

@@ -11,16 +11,18 @@ from dataclasses import replace
 import numpy as np
 
 from rtpick.association.evidence import LOG_DENSITY_0, Beliefs
-from rtpick.association.front import settle_front
+from rtpick.association.front import flatness, settle_front
 from rtpick.association.locate import FREEDOM, arrival_sigma_s
 from rtpick.association.settle import LEAST_GAIN, SWAPPED, best_roles, settle_members
 from rtpick.association.signal import Hypothesis, Pool, Signal
 from rtpick.association.velocity import FloatArray
-from rtpick.association.vote import Crowd, IntArray
+from rtpick.association.vote import Crowd, IntArray, some_of
 from rtpick.association.world import World
 
 _LOCATED_ALWAYS = 10
 _LOCATED_GROWTH = 1.2
+_DOUBTED_PICKS = 30  # with more, the review of fronts decides
+_CLEARLY_CURVED = 8.0
 _NO_DEPTHS = np.empty(0)
 
 
@@ -60,9 +62,20 @@ def explain(world: World, beliefs: Beliefs, key: str, pool: Pool, role_N: IntArr
         key=key, pool=pool if members.all() else pool.where(members), role_M=role_N[members],
         source=found.source, covariance_44=found.covariance_44, depth_fixed=found.depth_fixed,
         ratio_M=found.ratio_M, sigma_M=found.sigma_M, gain_M=found.gain_M, outlook=found.outlook,
-        gain_RS=found.gain_RS, log_odds=found.log_odds, begin_s=origin_s, end_s=end_s,
+        gain_RS=found.gain_RS, log_odds=found.log_odds,
+        certainty=found.log_odds - _doubt(world, crowd, role_N, found.ratio_M, found.sigma_M),
+        begin_s=origin_s, end_s=end_s,
         review_s=early_s if early_s > now_s else end_s, located=len(found.ratio_M),
     )  # fmt: skip
+
+
+def _doubt(world: World, crowd: Crowd, role_N: IntArray, ratio_M: FloatArray,
+           sigma_M: FloatArray) -> float:  # fmt: skip
+    """Return by how much an event falls short of being clearly no plane wave from far away."""
+    if len(ratio_M) > _DOUBTED_PICKS:
+        return 0.0
+    few = some_of(crowd, np.flatnonzero(role_N >= 0))
+    return max(flatness(world.plane_km_S2, few, ratio_M, sigma_M) + _CLEARLY_CURVED, 0.0)
 
 
 def explain_front(world: World, beliefs: Beliefs, key: str, pool: Pool, role_N: IntArray, start: FloatArray,
@@ -84,7 +97,7 @@ def explain_front(world: World, beliefs: Beliefs, key: str, pool: Pool, role_N: 
         key=key, pool=pool if members.all() else pool.where(members), role_M=role_N[members],
         source=found.source, covariance_44=found.covariance_44, depth_fixed=True, ratio_M=found.ratio_M,
         sigma_M=np.full(len(found.ratio_M), found.sigma_s), gain_M=found.gain_M, outlook=found.outlook,
-        gain_RS=found.gain_RS, log_odds=found.log_odds, begin_s=float(time_S.min()) - 2.0, end_s=end_s,
+        gain_RS=found.gain_RS, log_odds=found.log_odds, certainty=found.log_odds, begin_s=float(time_S.min()) - 2.0, end_s=end_s,
         review_s=end_s, located=len(found.ratio_M), distant=True,
     )  # fmt: skip
 
@@ -154,6 +167,7 @@ def appended(world: World, event: Hypothesis, signal: Signal, gain: float, role:
         sigma_M=np.append(event.sigma_M, sigma_s),
         gain_M=np.append(event.gain_M, gain),
         log_odds=event.log_odds + gain,
+        certainty=event.certainty + gain,
     )
 
 
