@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rtpick.association.associate import AssociatorState, Counts, finish, new_state, step
 from rtpick.association.findings import examine_clocks, examine_delays, examine_events, examine_picks
+from rtpick.association.magnitude import Scale, size_event
 from rtpick.association.sites import prepare_travel_times
 from rtpick.association.world import World
 from rtpick.ingest.inventory import read_inventory
@@ -60,6 +61,7 @@ def associate_table(
     arrival_column: str | None = None,
     settings: AssociationSettings | None = None,
     plot: bool = False,
+    amplitude_unit: str = "counts",
 ) -> Result:
     """Associate a table of picks and write events.csv, assignments.csv and publications.csv.
 
@@ -79,6 +81,8 @@ def associate_table(
     settings : AssociationSettings or None
     plot : bool
         Also draw catalogue.png, where there is any event.
+    amplitude_unit : str
+        Of the column amplitude: with ``m/s`` events get a magnitude of type Mpgv.
 
     Raises
     ------
@@ -91,14 +95,21 @@ def associate_table(
     files = [stations] if isinstance(stations, str | Path) else list(stations)
     inventory = read_inventory([Path(file) for file in files])
     arrivals = read_picks(Path(picks), arrival_column)
+    arrivals = [(at_ns, replace(pick, amplitude_unit=amplitude_unit)) for at_ns, pick in arrivals]
     state = new_state(settings, inventory, prepare_travel_times(settings, inventory))
-    result = replay(state, _shown(arrivals))
+    result = _with_magnitudes(replay(state, _shown(arrivals)), [pick for _, pick in arrivals])
     result = replace(result, notes=take_note(state.world, arrivals, result))
     write_result(Path(out), result)
     if plot and result.events:
         plot_catalogue(Path(out) / "catalogue.png", result.events, inventory,
                        predict_s=lambda event: _predictor(state.world, event))  # fmt: skip
     return result
+
+
+def _with_magnitudes(result: Result, picks: Sequence[Pick]) -> Result:
+    known, scale = {pick.pick_id: pick for pick in picks}, Scale()
+    events = tuple(replace(e, magnitude=size_event(e, {}, known, scale)) for e in result.events)
+    return replace(result, events=events)
 
 
 def take_note(world: World, arrivals: Sequence[tuple[int, Pick]], result: Result) -> tuple[str, ...]:

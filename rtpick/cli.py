@@ -43,6 +43,13 @@ class Compatible(StrEnum):
     SEISBENCH = "seisbench"
 
 
+class AmplitudeUnit(StrEnum):
+    """What amplitudes of picks are given in."""
+
+    COUNTS = "counts"
+    VELOCITY = "m/s"
+
+
 class Peer(StrEnum):
     """Whom to compare with."""
 
@@ -168,11 +175,20 @@ def associate(
     velocity_model: Annotated[Path | None, typer.Option(help="CSV of depth_km, vp, vs; else iasp91")] = None,
     arrival_column: Annotated[str | None, typer.Option(help="column of arrival epochs")] = None,
     plot: Annotated[bool, typer.Option("--plot", help="also draw catalogue.png")] = False,
+    amplitude_unit: Annotated[AmplitudeUnit, typer.Option(help="m/s: state Mpgv")] = AmplitudeUnit.COUNTS,
 ) -> None:
     """Associate a pick list into located events with the daemon's associator."""
     from rtpick.associate_picks import associate_table
 
-    result = associate_table(picks, stations, velocity_model, out, arrival_column=arrival_column, plot=plot)
+    result = associate_table(
+        picks,
+        stations,
+        velocity_model,
+        out,
+        arrival_column=arrival_column,
+        plot=plot,
+        amplitude_unit=amplitude_unit.value,
+    )
     for note in result.notes:
         typer.secho(f"note: {note}", err=True, fg=typer.colors.YELLOW)
     typer.echo(f"{len(result.events)} events -> {out}")

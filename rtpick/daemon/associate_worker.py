@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from rtpick.association.associate import AssociatorState, Counts, finish, step
+from rtpick.association.sizes import Sizes, size_events, take_amplitudes
 from rtpick.daemon.links import Emitted, emit
 from rtpick.runtime.clock import monotonic_s
 from rtpick.runtime.edge import Edge
@@ -51,8 +52,8 @@ class AssociateWorker:
     ----------
     state : AssociatorState
         Fresh, or rebuilt from the archive.
-    is_ended : callable
-        Whether the sources have delivered all there is; then every event is settled.
+    sizes : Sizes or None
+        What is known of amplitudes, for the magnitudes of events.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class AssociateWorker:
         incoming: Edge[Emitted],
         to_archive: Edge[Emitted],
         metrics: Metrics,
+        sizes: Sizes | None = None,
     ) -> None:
         self._state = state
+        self._sizes = sizes or Sizes()
         self._watermark = watermark
         self._incoming = incoming
         self._to_archive = to_archive
@@ -86,6 +89,7 @@ class AssociateWorker:
         progress = [result for result in arrived if isinstance(result, Progress)]
         for item in progress:
             self._watermark.advance(item)
+        self._sizes = take_amplitudes(self._sizes, arrived)
         picks = [result for result in arrived if isinstance(result, Pick)]
         began_s, before = monotonic_s(), self._state.counts
         self._state, events = step(self._state, picks, self._watermark.time_ns)
@@ -100,6 +104,7 @@ class AssociateWorker:
             self._metrics.record_set_aside(field.name, more)
 
     def _publish(self, events: Sequence[Event], worker: Worker) -> None:
-        for event in events:
+        sized = size_events(self._sizes, events)
+        for event in sized:
             self._metrics.record_event(event)
-        emit(events, self._to_archive, worker)
+        emit(sized, self._to_archive, worker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -9,9 +10,10 @@ from structlog.stdlib import BoundLogger
 
 from rtpick import __version__
 from rtpick.archive.catalog import Catalog
-from rtpick.archive.clips import ClipStore
+from rtpick.archive.clips import ClipStore, clip_path, read_clip
 from rtpick.association.associate import new_state, restore
 from rtpick.association.sites import prepare_travel_times
+from rtpick.association.sizes import Sizes, new_sizes, take_amplitudes
 from rtpick.association.warm import warm_up
 from rtpick.daemon.announcer import Announcer
 from rtpick.daemon.archive_worker import ArchiveWorker
@@ -21,6 +23,7 @@ from rtpick.daemon.links import Arriving, Emitted
 from rtpick.daemon.metered_engine import MeteredEngine
 from rtpick.daemon.pick_worker import PickWorker
 from rtpick.ingest.inventory import read_inventory
+from rtpick.ingest.responses import read_responses
 from rtpick.networks import load_network
 from rtpick.picking.picker import Picker
 from rtpick.runtime.clock import wall_ns
@@ -28,6 +31,7 @@ from rtpick.runtime.edge import Edge
 from rtpick.settings.schema import Settings
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.inventory import Inventory
+from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import to_ns
 from rtpick.vocabulary.waveform import Progress
 
@@ -137,7 +141,19 @@ def build_associate_worker(
     picks = catalog.picks(since_ns=since_ns) if known else []
     events = catalog.events(since_ns=since_ns) if known else []
     state = restore(settings.association, inventory, travel_times, picks, events)
-    return AssociateWorker(state, watermark, links.to_associate, links.to_archive, metrics)
+    sizes = build_sizes(settings, picks)
+    return AssociateWorker(state, watermark, links.to_associate, links.to_archive, metrics, sizes)
+
+
+def build_sizes(settings: Settings, picks: Sequence[Pick]) -> Sizes:
+    """Amplitudes of the archive's recent picks, and of their clips as far as these are kept."""
+    sizes = new_sizes(settings.magnitude, read_responses(settings.inventory.files))
+    folder, clips = settings.archive.clips_directory, []
+    if folder is not None and len(sizes.responses):
+        before_ns = to_ns(settings.picking.clip_before_s)
+        paths = [folder / clip_path(p.pick_id, p.station_id, p.time_ns - before_ns) for p in picks]
+        clips = [read_clip(path) for path in paths if path.is_file()]
+    return take_amplitudes(sizes, [*picks, *clips])
 
 
 def build_links(settings: Settings) -> Links:

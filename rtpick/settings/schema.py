@@ -144,6 +144,15 @@ class AssociationSettings(Section):
     publish_interval_s: NotNegative = 1.0
 
 
+class MagnitudeSettings(Section):
+    """``ML = log10(A/nm) + geometric * log10(R/km) + absorption_per_km * R/km + constant``."""
+
+    geometric: float = 1.11
+    absorption_per_km: float = 0.00189
+    constant: float = -2.09
+    corrections: Path | None = Field(None, description="CSV of station, correction")
+
+
 class ArchiveSettings(Section):
     """The durable truth."""
 
@@ -192,6 +201,7 @@ class Settings(Section):
     picking: PickingSettings = PickingSettings()
     engine: EngineSettings = EngineSettings()
     association: AssociationSettings = AssociationSettings()
+    magnitude: MagnitudeSettings = MagnitudeSettings()
     archive: ArchiveSettings = ArchiveSettings()
     publish: PublishSettings = PublishSettings()
     health: HealthSettings = HealthSettings()
