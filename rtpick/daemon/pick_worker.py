@@ -14,7 +14,7 @@ from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import to_ns
-from rtpick.vocabulary.waveform import EndOfStream, Gap, Packet, Progress
+from rtpick.vocabulary.waveform import Clip, EndOfStream, Gap, Packet, Progress
 
 TAKE_PACKETS = 512
 IDLE_S = 0.05
@@ -137,5 +137,5 @@ class PickWorker:
                 emit([result], self._to_archive, worker)
             if isinstance(result, Pick):
                 self._metrics.record_pick(result)
-            if isinstance(result, Pick | Progress):
+            if isinstance(result, Pick | Clip | Progress):
                 emit([result], self._to_associate, worker)
