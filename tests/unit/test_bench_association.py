@@ -19,6 +19,7 @@ from rtpick.bench.association.generate import write_scenario
 from rtpick.bench.association.ours import Prepared, prepare, run_rtpick
 from rtpick.bench.association.peer_job import Peer, lay_out, run_peer
 from rtpick.bench.association.peers import describe_gamma, describe_pyocto
+from rtpick.bench.association.real import read_real, score_real
 from rtpick.bench.association.scenario import TrueEvent, Truth, find_scenarios, read_scenario
 from rtpick.bench.association.score import Score, pool, score
 from rtpick.bench.measurement import Absent
@@ -275,3 +276,28 @@ def test_says_that_there_is_no_scenario(tmp_path: Path) -> None:
         bench_association(Wishes(peers=(), out=tmp_path), tmp_path, (), (), None)
     with pytest.raises(PickTableError, match="no scenario storm; there are calm, swarm, hush"):
         bench_association(Wishes(peers=(), out=tmp_path), None, ("storm",), (1,), None)
+
+
+def test_real_lists_are_read_and_scored(shared: Path, tmp_path: Path) -> None:
+    lists = read_real(shared / "data" / "association", tmp_path)
+    sizes = {real.scenario.name: (len(real.scenario.truth.events), len(real.scenario.truth.event_of_pick))
+             for real in lists}  # fmt: skip
+    assert sizes == {
+        "amatrice_20161014": (105, 9368),
+        "ceus_2017_2018": (74, 79_072),
+        "iceland_vt_20140824": (27, 457),
+        "chile_synthetic": (50, 1218),
+    }
+    chile = next(real for real in lists if real.scenario.name == "chile_synthetic")
+    found, _ = run_rtpick(prepare(chile.scenario))
+    result = score_real(found, chile)
+    assert (result.catalogued, result.picks) == (50, 1108)
+    assert result.matched >= 49
+    assert result.right > 1060
+    nothing = score_real(Found("none", "", (), 1, 1.0), chile)
+    assert (nothing.matched, nothing.right, nothing.wrong) == (0, 0, 0)
+
+
+def test_says_that_there_is_no_real_list(tmp_path: Path) -> None:
+    with pytest.raises(PickTableError, match=r"no real pick list in .*amatrice_20161014"):
+        read_real(tmp_path, tmp_path / "out")

@@ -14,7 +14,7 @@ from rtpick.bench.association.catalogue import Found
 from rtpick.bench.association.generate import write_scenario
 from rtpick.bench.association.ours import Prepared, prepare, run_rtpick
 from rtpick.bench.association.peer_job import Peer, run_peer
-from rtpick.bench.association.peers import describe_gamma, describe_pyocto
+from rtpick.bench.association.peers import REQUIRED, Terms, describe_gamma, describe_pyocto
 from rtpick.bench.association.real import RealList, read_real, score_real
 from rtpick.bench.association.report import Row, gather, print_rows, write_rows
 from rtpick.bench.association.report_real import RealRow, print_real, write_real
@@ -25,7 +25,7 @@ from rtpick.publish.picture_scores import Bar, plot_scores
 from rtpick.vocabulary.errors import WorkerError
 
 PLAIN_WIDTH = 170
-Describe = Callable[[Prepared, bool], Peer]
+Describe = Callable[[Prepared, Terms], Peer]
 PEERS: dict[str, Describe] = {"pyocto": describe_pyocto, "gamma": describe_gamma}
 
 
@@ -102,19 +102,19 @@ def _bench_real(lists: Iterable[RealList], wishes: Wishes, console: Console) -> 
     rows = []
     for real in lists:
         console.print(f"{real.scenario.name} ...")
-        for found in run_all(prepare(real.scenario), wishes, console, with_s=real.with_s):
+        for found in run_all(prepare(real.scenario), wishes, console, real.terms):
             rows.append(RealRow(real.scenario.name, found, score_real(found, real)))
     print_real(rows, console)
     write_real(wishes.out / "real.csv", rows)
     console.print(f"figures -> {wishes.out / 'real.csv'}")
 
 
-def run_all(prepared: Prepared, wishes: Wishes, console: Console, with_s: bool = True) -> Iterator[Found]:
+def run_all(prepared: Prepared, wishes: Wishes, console: Console, terms: Terms = REQUIRED) -> Iterator[Found]:
     """Yield what each associator makes of a scenario; of one that is missing or fails, say so."""
     yield run_rtpick(prepared)[0]
     for name in wishes.peers:
         try:
-            answer = run_peer(PEERS[name](prepared, with_s), prepared, wishes.python, wishes.patience_s)
+            answer = run_peer(PEERS[name](prepared, terms), prepared, wishes.python, wishes.patience_s)
         except WorkerError as error:
             console.print(f"  {error}")
             continue

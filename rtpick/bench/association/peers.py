@@ -6,6 +6,7 @@ of seed 100, with PyOcto's documented advice and GaMMA's examples as the start.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,21 @@ import numpy as np
 from rtpick.association.world import World
 from rtpick.bench.association.ours import Prepared
 from rtpick.bench.association.peer_job import Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The fewest picks that a peer's event must have: in all, P, S, and stations with both."""
+
+    picks: int
+    p: int
+    s: int
+    both: int
+
+
+REQUIRED = Terms(8, 4, 2, 2)  # what a scenario's truth calls an event that must be found
+SMALL = Terms(6, 3, 2, 1)  # for catalogues that hold smaller ones
+P_ALONE = Terms(7, 4, 0, 0)
 
 
 def search_box(world: World) -> dict[str, Any]:
@@ -30,17 +46,17 @@ def search_box(world: World) -> dict[str, Any]:
     }
 
 
-def describe_pyocto(prepared: Prepared, with_s: bool = True) -> Peer:
+def describe_pyocto(prepared: Prepared, terms: Terms = REQUIRED) -> Peer:
     """PyOcto with its octree in proportion to the spacing of the stations."""
     world = prepared.state.world
     spacing_km, sigma_s = world.sites.spacing_km, world.extent.onset_s
     cell_km = float(np.clip(spacing_km / 3.0, 0.05, 10.0))
     cutoff_km = float(np.clip(6.0 * spacing_km, 2.0, 250.0))
     options: dict[str, Any] = {
-        "n_picks": 8 if with_s else 7,
-        "n_p_picks": 4,
-        "n_s_picks": 2 if with_s else 0,
-        "n_p_and_s_picks": 2 if with_s else 0,
+        "n_picks": terms.picks,
+        "n_p_picks": terms.p,
+        "n_s_picks": terms.s,
+        "n_p_and_s_picks": terms.both,
         "min_node_size": cell_km,
         "min_node_size_location": cell_km / 6.0,
         "pick_match_tolerance": float(np.clip(9.0 * sigma_s, 0.1, 1.5)),
@@ -56,14 +72,13 @@ def describe_pyocto(prepared: Prepared, with_s: bool = True) -> Peer:
         "cutoff_km": cutoff_km,
         "time_before_s": float(min(box["table_km"][0] / slowest_km_s, 300.0)),
     }
-    told = f"{options['n_picks']} picks ({options['n_p_picks']} P, {options['n_s_picks']} S, " \
-           f"{options['n_p_and_s_picks']} P and S), nodes {cell_km:.3g} km, match within " \
-           f"{options['pick_match_tolerance']:.3g} s, stations to {cutoff_km:.3g} km"  # fmt: skip
+    told = f"{_spell(terms)}, nodes {cell_km:.3g} km, match within {options['pick_match_tolerance']:.3g} s, "
+    told += f"stations to {cutoff_km:.3g} km"
     step_km = max(box["table_km"][0] / 3000.0, cell_km / 10.0)
     return Peer("PyOcto", "pyocto", "pyocto", "run_pyocto.py", told, job, step_km)
 
 
-def describe_gamma(prepared: Prepared, with_s: bool = True) -> Peer:
+def describe_gamma(prepared: Prepared, terms: Terms = REQUIRED) -> Peer:
     """GaMMA as a Bayesian mixture behind DBSCAN, with travel times of the same velocity model."""
     world = prepared.state.world
     sigma_s, model = world.extent.onset_s, world.travel_times.model
@@ -73,9 +88,9 @@ def describe_gamma(prepared: Prepared, with_s: bool = True) -> Peer:
         "use_amplitude": False,
         "oversample_factor": 5,
         "dbscan_min_samples": 3,
-        "min_picks_per_eq": 8 if with_s else 7,
-        "min_p_picks_per_eq": 4,
-        "min_s_picks_per_eq": 2 if with_s else 0,
+        "min_picks_per_eq": terms.picks,
+        "min_p_picks_per_eq": terms.p,
+        "min_s_picks_per_eq": terms.s,
         "min_stations": 4,
         "max_sigma11": float(np.clip(12.0 * sigma_s, 0.1, 1.5)),
         "max_sigma22": 1.0,
@@ -87,5 +102,9 @@ def describe_gamma(prepared: Prepared, with_s: bool = True) -> Peer:
     box = search_box(world)
     step_km = max(deepest_km / 100.0, box["table_km"][0] / 600.0)
     job = box | {"options": options, "nodes": nodes, "step_km": step_km, "eps_factor": 1.0}
-    told = f"BGMM, DBSCAN, 8 picks (4 P, 2 S), residuals to {options['max_sigma11']:.3g} s"
+    told = f"BGMM, DBSCAN, {_spell(terms)}, residuals to {options['max_sigma11']:.3g} s"
     return Peer("GaMMA", "GMMA", "gamma", "run_gamma.py", told, job)
+
+
+def _spell(terms: Terms) -> str:
+    return f"{terms.picks} picks ({terms.p} P, {terms.s} S, {terms.both} P and S)"
