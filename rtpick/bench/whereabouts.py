@@ -13,7 +13,7 @@ from types import FrameType
 
 from rtpick.runtime.worker import Worker
 
-PERIOD_S = 0.005
+PERIOD_S = 0.05
 WAITING = "waiting"
 WORKERS = {
     "rtpick.bench.feed": "ingest",

@@ -15,8 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from rtpick.numeric.compiled import compiled
 from rtpick.vocabulary.waveform import Float32Array
 
 STOP_BAND_DB = 90.0
@@ -147,7 +147,7 @@ def _kaiser(position_PK: Float64Array) -> Float64Array:
     return np.where(inside_PK > 0, np.i0(beta * np.sqrt(inside_PK)) / np.i0(beta), 0)
 
 
-@njit(nogil=True)
+@compiled
 def _run_exact(
     samples_T: Float32Array, taps_PK: Float64Array, remainder: int, down: int, up: int, out_T: Float32Array
 ) -> None:
@@ -163,7 +163,7 @@ def _run_exact(
         remainder %= up
 
 
-@njit(nogil=True)
+@compiled
 def _run_interpolated(
     samples_T: Float32Array, taps_PK: Float64Array, remainder: int, down: int, up: int, out_T: Float32Array
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rtpick.numeric.compiled import compiled_brief
 from rtpick.vocabulary.waveform import Float32Array
 
 _FIRST_ROWS = 64
@@ -133,13 +134,8 @@ class Ring:
         if start >= self._whole_from[row] and start >= oldest and start + len(out_T) <= head:
             self._load(row, start, out_T)
             return len(out_T)
-        out_T.fill(np.nan)
-        first = start if low is None else max(start, low, oldest)
-        last = min(start + len(out_T), head)
-        if low is None or first >= last:
-            return 0
-        self._load(row, first, out_T[first - start : last - start])
-        return int(np.count_nonzero(~np.isnan(out_T)))
+        first = head if low is None else max(low, oldest)
+        return int(_get_known(self._rows[row], start, first, head, out_T))
 
     def next_valid(self, row: int, start: int) -> int | None:
         """Index of the first valid sample from `start` on, or None."""
@@ -164,20 +160,42 @@ class Ring:
 
     def _store(self, row: int, start: int, samples_T: np.ndarray) -> None:
         """Copy at most `length` samples into their places, in two parts where they wrap."""
-        memory_T, place = self._rows[row], start % self.length
-        before_wrap = self.length - place
-        if len(samples_T) <= before_wrap:
-            memory_T[place : place + len(samples_T)] = samples_T
-            return
-        memory_T[place:] = samples_T[:before_wrap]
-        memory_T[: len(samples_T) - before_wrap] = samples_T[before_wrap:]
+        _put(self._rows[row], start % self.length, samples_T)
 
     def _load(self, row: int, start: int, out_T: Float32Array) -> None:
         """Copy at most `length` samples out of their places, in two parts where they wrap."""
-        memory_T, place = self._rows[row], start % self.length
-        before_wrap = self.length - place
-        if len(out_T) <= before_wrap:
-            out_T[:] = memory_T[place : place + len(out_T)]
-            return
-        out_T[:before_wrap] = memory_T[place:]
-        out_T[before_wrap:] = memory_T[: len(out_T) - before_wrap]
+        _get(self._rows[row], start % self.length, out_T)
+
+
+# numpy would let go of the interpreter lock for each of these copies, and wait for it longer than they take.
+
+
+@compiled_brief
+def _put(memory_T: Float32Array, place: int, samples_T: np.ndarray) -> None:
+    """Copy samples into a ring from `place` on."""
+    before_wrap = min(len(memory_T) - place, len(samples_T))
+    for i in range(before_wrap):
+        memory_T[place + i] = samples_T[i]
+    for i in range(before_wrap, len(samples_T)):
+        memory_T[i - before_wrap] = samples_T[i]
+
+
+@compiled_brief
+def _get(memory_T: Float32Array, place: int, out_T: Float32Array) -> None:
+    """Copy samples out of a ring from `place` on."""
+    before_wrap = min(len(memory_T) - place, len(out_T))
+    for i in range(before_wrap):
+        out_T[i] = memory_T[place + i]
+    for i in range(before_wrap, len(out_T)):
+        out_T[i] = memory_T[i - before_wrap]
+
+
+@compiled_brief
+def _get_known(memory_T: Float32Array, start: int, first: int, last: int, out_T: Float32Array) -> int:
+    """Copy samples from index `start` on, NaN where not in ``[first, last)``; count the valid."""
+    valid = 0
+    for i in range(len(out_T)):
+        known = first <= start + i < last
+        out_T[i] = memory_T[(start + i) % len(memory_T)] if known else np.nan
+        valid += not np.isnan(out_T[i])
+    return valid

@@ -21,6 +21,7 @@ from rtpick.vocabulary.waveform import Clip
 
 TAKE_ITEMS = 4096
 IDLE_S = 0.1
+LINGER_S = 0.05
 
 
 class ArchiveWorker:
@@ -70,7 +71,7 @@ class ArchiveWorker:
         """
         self._announcer.announce(self._catalog, worker.beat)
         while not self._incoming.ended:
-            emitted = self._incoming.take(TAKE_ITEMS, IDLE_S)
+            emitted = self._incoming.take(TAKE_ITEMS, IDLE_S, LINGER_S)
             if emitted:
                 self._keep(emitted, worker)
             elif self._announcer.has_more:

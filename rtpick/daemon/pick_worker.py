@@ -16,8 +16,9 @@ from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import to_ns
 from rtpick.vocabulary.waveform import Clip, EndOfStream, Gap, Packet, Progress
 
-TAKE_PACKETS = 512
+TAKE_PACKETS = 192
 IDLE_S = 0.05
+LINGER_S = 0.005
 BIRTH_MARGIN_S = 120.0
 
 
@@ -75,7 +76,7 @@ class PickWorker:
         """Run until the link from ingest has ended."""
         while not self._incoming.ended:
             self._obey()
-            for item in self._incoming.take(TAKE_PACKETS, IDLE_S):
+            for item in self._incoming.take(TAKE_PACKETS, IDLE_S, LINGER_S):
                 self._accept(item, worker)
             self._pass_on(self._picker.step(wall_ns()), worker)
             self._note_inference()

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from rtpick.buffer.stage import Buffer
 from rtpick.picking.engine import Engine
 from rtpick.picking.headway import Headway
+from rtpick.picking.inference import Inference, Inferred
 from rtpick.picking.lane import Lane, LaneRule, LaneWindow, News, end_lane, new_lane, step_lane
-from rtpick.picking.pool import Pool, UnderWay, Waiting, add_windows, take_batch
+from rtpick.picking.pool import Pool, Waiting, add_windows, take_batch
 from rtpick.picking.report import Circumstances, Reporter
 from rtpick.picking.resume import first_window_after
 from rtpick.picking.rules import lane_rule
@@ -83,7 +82,6 @@ class Picker:
         progress = tuple(progress)
         self.engine = engine
         self._settings = settings
-        self._clock = clock
         self._grid = SampleGrid(engine.sampling_rate_hz)
         self._buffer = Buffer(
             buffer_settings,
@@ -105,7 +103,7 @@ class Picker:
         self._headway = Headway(settings, self._grid, silence, progress)
         self._rules: dict[StationId, LaneRule] = {}
         self._pool = Pool()
-        self._under_way: UnderWay | None = None
+        self._inference = Inference(engine, clock)
         self._model_version = engine.model_version
         self._newest_index = 0
         self._instruments: dict[InstrumentId, _Instrument] = {}
@@ -173,10 +171,10 @@ class Picker:
         outputs: list[Output] = []
         busy = False
         while batch := self._take(now_ns, force):
-            outputs += self._begin(batch, now_ns)
+            outputs += self._stack(self._inference.start(batch, now_ns))
             busy = len(batch) >= self.engine.batch_size
         if force or not busy:
-            outputs += self._settle()
+            outputs += self._stack(self._inference.finish())
         if self._headway.is_due(self._newest_index, force):
             waiting = self._first_waiting()
             outputs += self._finish_silent(waiting)
@@ -194,8 +192,8 @@ class Picker:
         self._pool_windows(self._buffer.flush(), now_ns)
         outputs: list[Output] = []
         while batch := self._take(now_ns, True):
-            outputs += self._begin(batch, now_ns)
-        outputs += self._settle()
+            outputs += self._stack(self._inference.start(batch, now_ns))
+        outputs += self._stack(self._inference.finish())
         for name, item in self._instruments.items():
             outputs += self._end(name, item)
         return outputs + self.step(now_ns, force=True)
@@ -232,24 +230,15 @@ class Picker:
         )
         return batch
 
-    def _begin(self, batch: tuple[Waiting, ...], now_ns: int) -> list[Output]:
-        """Hand a batch to the engine, then see to the one before."""
-        began_ns, version = self._clock(), self.engine.model_version
-        promise = self.engine.start(np.stack([item.window.samples_CT for item in batch]))
-        outputs, self._under_way = self._settle(), UnderWay(batch, now_ns, began_ns, version, promise)
-        return outputs
-
-    def _settle(self) -> list[Output]:
-        """Wait for the batch that is under way and advance its lanes."""
-        if self._under_way is None:
+    def _stack(self, work: Inferred | None) -> list[Output]:
+        """Advance the lanes by a batch that the engine has done."""
+        if work is None:
             return []
-        work, self._under_way = self._under_way, None
-        prob_BPT = work.promise()
-        compute_s = (self._clock() - work.began_ns) / NS_PER_S
         self._model_version = work.model_version
         outputs: list[Output] = []
-        for item, prob_PT, top_P in zip(work.batch, prob_BPT, prob_BPT.max(axis=2), strict=True):
-            outputs += self._advance(item, prob_PT, top_P, self._latency(item, work.taken_ns, compute_s))
+        for item, prob_PT, top_P in zip(work.batch, work.prob_BPT, work.prob_BPT.max(axis=2), strict=True):
+            latency = self._latency(item, work.taken_ns, work.compute_s)
+            outputs += self._advance(item, prob_PT, top_P, latency)
         return outputs
 
     def _advance(
@@ -276,9 +265,8 @@ class Picker:
 
     def _first_waiting(self) -> dict[InstrumentId, int]:
         """Find the first window of each instrument that was cut and is not stacked yet."""
-        under_way = self._under_way.batch if self._under_way else ()
         first: dict[InstrumentId, int] = {}
-        for item in (*under_way, *self._pool.waiting):
+        for item in (*self._inference.under_way, *self._pool.waiting):
             first.setdefault(item.window.instrument, item.window.start_index)
         return first
 

@@ -1,10 +1,16 @@
-"""Windows of all stations that wait to be inferred together."""
+"""Windows of all stations that wait to be inferred together.
+
+Arrays: B batch, C component, T time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from rtpick.numeric.compiled import compiled_brief
 from rtpick.vocabulary.waveform import Float32Array, Window
 
 
@@ -14,17 +20,6 @@ class Waiting:
 
     window: Window
     since_ns: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class UnderWay:
-    """A batch that the engine works on; `promise` waits for its probabilities, (B, P, T)."""
-
-    batch: tuple[Waiting, ...]
-    taken_ns: int
-    began_ns: int
-    model_version: str
-    promise: Callable[[], Float32Array]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,3 +97,17 @@ def take_batch(
     if not (ripe or force):
         return pool, ()
     return Pool(waiting[batch_size:]), waiting[:batch_size]
+
+
+def gather(batch: Sequence[Waiting], block_BCT: Float32Array) -> Float32Array:
+    """Copy the samples of a batch into the head of a block, or of a new one where it has no room."""
+    if len(block_BCT) < len(batch):
+        block_BCT = np.empty((len(batch), *batch[0].window.samples_CT.shape), np.float32)
+    for row_CT, item in zip(block_BCT, batch, strict=False):
+        _copy(item.window.samples_CT, row_CT)
+    return block_BCT
+
+
+@compiled_brief
+def _copy(from_CT: Float32Array, to_CT: Float32Array) -> None:
+    to_CT[:] = from_CT

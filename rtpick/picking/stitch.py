@@ -11,10 +11,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from rtpick.numeric.compiled import compiled_brief
 from rtpick.vocabulary.waveform import Float32Array
 
 Stacking = Literal["mean", "max"]
 BoolArray = npt.NDArray[np.bool_]
+ALL: BoolArray = np.empty(0, np.bool_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,14 +99,17 @@ def stack_window(
     >>> curve.start_index, curve_probability(curve, 0, 1, 7).tolist()
     (1, [1.0, 0.75, 0.75, 0.5, 0.5, nan])
     """
-    left, right = blinding[0], prob_PT.shape[1] - blinding[1]
-    moved = _move(curve, max(curve.start_index, keep_from), start_index + prob_PT.shape[1])
-    first = start_index + left - moved.start_index
-    skip = max(-first, 0)
-    span = slice(first + skip, first + right - left)
-    usable_U = None if usable_T is None else usable_T[left + skip : right]
-    _stack_in_place(moved, span, prob_PT[:, left + skip : right], usable_U)
-    return moved
+    first = start_index + blinding[0]
+    stack_PT, count_T = _lay(
+        curve.stack_PT,
+        curve.count_T,
+        max(curve.start_index, keep_from) - curve.start_index,
+        first - curve.start_index,
+        prob_PT[:, blinding[0] : prob_PT.shape[1] - blinding[1]],
+        ALL if usable_T is None else usable_T[blinding[0] : len(usable_T) - blinding[1]],
+        curve.stacking == "max",
+    )
+    return Curve(max(curve.start_index, keep_from), stack_PT, count_T, curve.stacking)
 
 
 def curve_probability(curve: Curve, row: int, start_index: int, stop_index: int) -> Float32Array:
@@ -182,21 +187,35 @@ def usable_samples(samples_CT: Float32Array, guard: int) -> BoolArray | None:
     return usable_T
 
 
-def _move(curve: Curve, start_index: int, end_index: int) -> Curve:
-    """Copy the curve onto a span that starts later and may end later."""
-    length = max(end_index, curve.end_index) - start_index
-    stack_PT = np.zeros((len(curve.stack_PT), length), np.float32)
-    count_T = np.zeros(length, np.float32)
-    kept = max(curve.end_index - start_index, 0)
-    if kept:
-        stack_PT[:, :kept] = curve.stack_PT[:, -kept:]
-        count_T[:kept] = curve.count_T[-kept:]
-    return Curve(start_index, stack_PT, count_T, curve.stacking)
+@compiled_brief
+def _lay(
+    stack_PT: Float32Array,
+    count_T: Float32Array,
+    keep: int,
+    first: int,
+    prob_PT: Float32Array,
+    usable_T: BoolArray,
+    highest: bool,
+) -> tuple[Float32Array, Float32Array]:
+    """Copy the curve from sample `keep` on, and lay a window over it from sample `first` on.
 
-
-def _stack_in_place(curve: Curve, span: slice, prob_PT: Float32Array, usable_T: BoolArray | None) -> None:
-    if usable_T is not None:
-        prob_PT = np.where(usable_T, prob_PT, np.float32(0))
-    stack = np.add if curve.stacking == "mean" else np.maximum
-    stack(curve.stack_PT[:, span], prob_PT, out=curve.stack_PT[:, span])
-    curve.count_T[span] += 1 if usable_T is None else usable_T
+    `usable_T` is empty where all may be used.
+    """
+    end = max(first + prob_PT.shape[1], len(count_T))
+    moved_PT = np.zeros((len(stack_PT), end - keep), np.float32)
+    moved_T = np.zeros(end - keep, np.float32)
+    for i in range(keep, len(count_T)):
+        moved_T[i - keep] = count_T[i]
+    for row in range(len(stack_PT)):
+        for i in range(keep, len(count_T)):
+            moved_PT[row, i - keep] = stack_PT[row, i]
+    skip = max(keep - first, 0)
+    for row in range(len(stack_PT)):
+        for i in range(skip, prob_PT.shape[1]):
+            if len(usable_T) == 0 or usable_T[i]:
+                old, new = moved_PT[row, first - keep + i], prob_PT[row, i]
+                moved_PT[row, first - keep + i] = max(old, new) if highest else old + new
+    for i in range(skip, prob_PT.shape[1]):
+        if len(usable_T) == 0 or usable_T[i]:
+            moved_T[first - keep + i] += 1
+    return moved_PT, moved_T

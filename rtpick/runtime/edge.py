@@ -40,6 +40,7 @@ class Edge(Generic[Item]):
         self._items: deque[Item] = deque()
         self._changed = threading.Condition()
         self._abandoned = False
+        self._never = threading.Event()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -77,15 +78,23 @@ class Edge(Generic[Item]):
             self._append(item)
             return leaving
 
-    def take(self, maximum: int, timeout_s: float) -> Sequence[Item]:
-        """Take up to `maximum` items, waiting at most `timeout_s` for the first."""
+    def take(self, maximum: int, timeout_s: float, linger_s: float = 0.0) -> Sequence[Item]:
+        """Take up to `maximum` items, waiting at most `timeout_s` for the first.
+
+        One that had to wait then lingers for `linger_s`, so that others gather: two workers that hand
+        items over one by one wake each other more than they work.
+        """
         deadline_s = monotonic_s() + timeout_s
         with self._changed:
+            waited = not self._items
             while not self._items and self._open_producers > 0:
                 remaining_s = deadline_s - monotonic_s()
                 if remaining_s <= 0:
                     return ()
                 self._changed.wait(remaining_s)
+        if waited and linger_s > 0:
+            self._never.wait(linger_s)
+        with self._changed:
             taken = [self._items.popleft() for _ in range(min(maximum, len(self._items)))]
             self._changed.notify_all()
             return taken

@@ -57,16 +57,30 @@ def make_waves():
 
 BACKENDS = [
     pytest.param(EngineSettings(backend="torch", device="cpu"), 1e-6, id="torch"),
-    pytest.param(EngineSettings(backend="openvino", device="cpu"), 1e-5, id="openvino"),
+    pytest.param(
+        EngineSettings(backend="openvino", device="cpu", precision="float32"), 1e-5, id="openvino"
+    ),
+    pytest.param(
+        EngineSettings(backend="openvino", device="cpu", precision="bfloat16"),
+        0.05,
+        id="openvino-bfloat16",
+        marks=pytest.mark.hardware,
+    ),
     pytest.param(
         EngineSettings(device="cuda", precision="float16"), 0.03, id="cuda", marks=pytest.mark.gpu
     ),
 ]
 
 
+def capabilities(openvino):
+    return openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def make_engine(network, settings):
     if settings.backend == "openvino":
-        pytest.importorskip("openvino")
+        openvino = pytest.importorskip("openvino")
+        if settings.precision == "bfloat16" and "BF16" not in capabilities(openvino):
+            pytest.skip("this processor does not compute in bfloat16")
     if settings.device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     return Engine(network, settings)
@@ -213,7 +227,7 @@ def test_what_is_not_to_be_had_is_said(network, settings, message):
         pytest.skip("there is a CUDA device")
     if settings.precision == "float16":
         openvino = pytest.importorskip("openvino")
-        if "FP16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if "FP16" in capabilities(openvino):
             pytest.skip("this processor computes in float16")
     with pytest.raises((SettingsError, NetworkError), match=message):
         Engine(network, settings)
