@@ -25,7 +25,7 @@ from rtpick.ingest.quakeml import read_quakeml
 from rtpick.publish.quakeml import write_catalogue
 from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.errors import PickTableError
-from rtpick.vocabulary.event import Arrival, Event, EventStatus, Origin
+from rtpick.vocabulary.event import Arrival, Event, EventStatus, Magnitude, Origin
 from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import parse_utc, to_ns, to_s
 
@@ -151,7 +151,13 @@ def _event(row: object, arrivals: tuple[Arrival, ...]) -> Event:
         depth_fixed=bool(getattr(row, "depth_fixed", False)),
         rms_s=number["rms_s"], azimuthal_gap_deg=number["gap_deg"], nearest_station_deg=number["nearest_deg"],
     )  # fmt: skip
-    return Event(str(row.event_id), 0, EventStatus.FINAL, origin, arrivals)  # type: ignore[attr-defined]
+    name = str(row.event_id)  # type: ignore[attr-defined]
+    return Event(name, 0, EventStatus.FINAL, origin, arrivals, _magnitude(row))
+
+
+def _magnitude(row: object) -> Magnitude | None:
+    value = float(getattr(row, "magnitude", _NAN))
+    return Magnitude(value, str(getattr(row, "magnitude_type", "M")), _NAN, 0) if np.isfinite(value) else None
 
 
 _ORIGIN_COLUMNS = (

@@ -1,6 +1,6 @@
 """What is odd about a pick list and the events found in it, said to people in a line each.
 
-Arrays: N pick, E event.
+Arrays: N pick, E event, P phase.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ _SEEN_S = 20.0  # clock errors are sought this far
 _BIN_S = 0.25
 _SURE_S = 0.5  # and told from here on
 _FEWEST_ARRIVALS = 6
+_NEAR_S = 0.8  # of both phases together
+_FEWEST_OF_PHASE = 3
+_ALIKE_S = 0.2
 
 
 def examine_picks(picks: Sequence[Pick], sites: Sites) -> list[str]:
@@ -107,7 +110,8 @@ def examine_clocks(
 
     Notes
     -----
-    All picks of a station are looked at, those of events or not, up to 20 s off.
+    All picks of a station are looked at, those of events or not, up to 20 s off. P and S must be off by the
+    same: what a slow path delays, it delays S more.
     """
     times_s: dict[tuple[int, str], list[float]] = defaultdict(list)
     for pick in picks:
@@ -115,12 +119,23 @@ def examine_clocks(
             times_s[sites.number[pick.station_id], pick.phase_hint[:1].upper()].append(to_s(pick.time_ns))
     said = []
     for station, code in enumerate(sites.codes):
-        late_s = _offsets_s(events, station, times_s, sites, travel_times)
-        error_s, count = clock_error(late_s)
-        if abs(error_s) >= _SURE_S:
-            said.append(f"{code}: {count} picks stand {error_s:+.2f} s off what the events say; "
-                        "check this station's clock")  # fmt: skip
+        late_s_P = _offsets_s(events, station, times_s, sites, travel_times)
+        error_s, count = clock_error(np.concatenate(late_s_P))
+        if abs(error_s) >= _SURE_S and _is_one_for_both(error_s, late_s_P):
+            said.append(
+                f"{code}: {count} picks stand {error_s:+.2f} s off what the events say; "
+                "check this station's clock"
+            )
     return said
+
+
+def _is_one_for_both(error_s: float, late_s_P: Sequence[FloatArray]) -> bool:
+    """Whether P and S are off by the same, as by a clock; by a slow path S would be off by more."""
+    near = [late_s[np.abs(late_s - error_s) <= _NEAR_S] for late_s in late_s_P]
+    if min(len(late_s) for late_s in near) < _FEWEST_OF_PHASE:
+        return False
+    middles = [float(np.median(late_s)) for late_s in near]
+    return abs(middles[0] - middles[1]) <= max(_ALIKE_S, 0.1 * abs(error_s))
 
 
 def _offsets_s(
@@ -129,10 +144,10 @@ def _offsets_s(
     times_s: Mapping[tuple[int, str], list[float]],
     sites: Sites,
     travel_times: TravelTimes,
-) -> FloatArray:
-    """How late every pick of a station is for every event that it could belong to."""
+) -> list[FloatArray]:
+    """How late every P and every S of a station is for every event that it could belong to."""
     if not events:
-        return np.empty(0)
+        return [np.empty(0), np.empty(0)]
     origin_E = np.array([to_s(event.origin.time_ns) for event in events])
     place = np.array([(e.origin.latitude_deg, e.origin.longitude_deg, e.origin.depth_km) for e in events])
     unit_E3 = unit_vectors(geocentric_rad(place[:, 0]), np.radians(place[:, 1]))
@@ -144,8 +159,9 @@ def _offsets_s(
         expected_E = origin_E + travel_times.look_up(phase, far_E, place[:, 2], height_km)[0]
         first_E = np.searchsorted(time_N, expected_E - _SEEN_S)
         last_E = np.searchsorted(time_N, expected_E + _SEEN_S)
-        offsets += [time_N[a:b] - t for t, a, b in zip(expected_E, first_E, last_E, strict=True)]
-    return np.concatenate(offsets)
+        pieces = [time_N[a:b] - t for t, a, b in zip(expected_E, first_E, last_E, strict=True)]
+        offsets.append(np.concatenate(pieces))
+    return offsets
 
 
 def clock_error(late_s: FloatArray) -> tuple[float, int]:

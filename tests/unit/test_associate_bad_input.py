@@ -110,6 +110,16 @@ def test_a_clock_that_is_wrong(folder: Path, tmp_path: Path, error_s: float) -> 
     assert len(result.events) == 10
 
 
+def test_a_slow_path_is_no_clock(folder: Path, tmp_path: Path) -> None:
+    """S late by 1.7 times as much as P: the ground, not the clock."""
+
+    def slow(picks: pd.DataFrame) -> None:
+        of = picks.station == "XX.D07"
+        picks.loc[of, "epoch"] += picks[of].phase.map({"P": 0.7, "S": 1.2})
+
+    assert not [note for note in spoil(folder, tmp_path, slow).notes if "clock" in note]
+
+
 def test_an_honest_clock_is_not_accused() -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):

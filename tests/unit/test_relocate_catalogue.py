@@ -46,14 +46,16 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for n, far_km in enumerate(arc_km(unit_S3, here)):
             for phase in "PS":
                 travel_s = float(times.look_up(phase, far_km, depth)[0]) + late_S[n] + rng.normal(0, 0.01)
-                rows.append((codes[n], phase, EPOCH_S + 200.0 * number + travel_s, 0.8))
-    picks = pd.DataFrame(rows, columns=["station", "phase", "epoch", "score"]).sort_values("epoch")
+                rows.append((codes[n], phase, EPOCH_S + 200.0 * number + travel_s, 0.8, 1e-6))
+    picks = pd.DataFrame(rows, columns=["station", "phase", "epoch", "score", "amplitude"]).sort_values(
+        "epoch"
+    )
     picks.insert(0, "pick_id", [f"p{n}" for n in range(len(picks))])
     picks.to_csv(folder / "picks.csv", index=False)
     pd.DataFrame(truth, columns=["latitude", "longitude", "depth_km"]).to_csv(
         folder / "truth.csv", index=False
     )
-    associate_table(folder / "picks.csv", folder / "stations.csv", None, folder / "out")
+    associate_table(folder / "picks.csv", folder / "stations.csv", None, folder / "out", amplitude_unit="m/s")
     return folder
 
 
@@ -73,6 +75,8 @@ def test_improves_a_folder_of_tables(tables: Path, tmp_path: Path) -> None:
     assert relative_error_km(after, truth) < relative_error_km(before, truth)
     assert relative_error_km(after, truth) < 0.15
     assert list(after.event_id) == list(before.event_id)
+    assert list(after.magnitude) == list(before.magnitude)
+    assert after.magnitude.notna().all()
     assert len(pd.read_csv(tmp_path / "dd" / "assignments.csv")) == before.n_picks.sum()
     assert describe_relocation(improved).startswith("8 of 8 events moved by ")
     assert improved.relocation.after_s < improved.relocation.before_s
