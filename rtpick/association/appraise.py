@@ -32,7 +32,7 @@ _BEYOND = 3.0  # and never beyond this many times the farthest pick, as far as n
 # Neighbouring paths err alike: picks beyond a few dozen narrow a location no further. The scale of
 # the residuals is what the picks say, starting from what is usual.
 _ALIKE = 0.03
-_USUAL_SCALE2, _USUAL_PICKS = 1.6, 8.0
+_USUAL_SCALE2, _USUAL_PICKS = 1.7, 8.0
 
 
 class Physics(NamedTuple):

@@ -11,13 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from rtpick.association.background import hear, note_event
+from rtpick.association.background import hear, note_event, note_strangers
 from rtpick.association.contest import Claim, best_claim, contest
+from rtpick.association.delays import station_term_s
 from rtpick.association.nucleate import flattened, nucleate, raise_front
 from rtpick.association.signal import Hypothesis, Signal
 from rtpick.association.suppose import appended, lessened, settled
 from rtpick.association.view import View, exchange, expire, skip_silence, turn_block
 from rtpick.association.world import World
+from rtpick.vocabulary.time import NS_PER_S
 
 Outcome = tuple[View, tuple[Hypothesis, ...]]
 _TWIN_S = 0.3
@@ -29,6 +31,8 @@ _CONTESTED_PICKS = 8  # from so many on an event is weighed against its rivals w
 def assimilate(world: World, view: View, signal: Signal) -> Outcome:
     """Take in a pick; return the new view and the events that closed before it."""
     view, closed = advance(world, view, signal.time_s)
+    if world.settings.learn_station_terms:
+        signal = _corrected(world, view, signal)
     loose = view.loose.crowd
     near_s = (signal.time_s - loose.time_N)[loose.station_N == signal.station]
     if len(near_s):
@@ -72,14 +76,25 @@ def _review(world: World, view: View, due: Hypothesis) -> Outcome:
     view = exchange(view, (due,), (fresh,))
     view = contest(world, view, fresh.key)
     now = next((h for h in view.open if h.key == fresh.key), None)
-    if now is None or now.end_s > view.now_s:
+    if now is None:
         return view, ()
+    if now.end_s > view.now_s:
+        sure = now.certainty >= world.settings.minimum_log_odds and not now.distant
+        known = note_strangers(view.background, now, view.loose) if sure else view.background
+        return replace(view, background=known), ()
     if now.certainty < world.settings.minimum_log_odds:
         return exchange(view, (now,), ()), ()
     view = replace(view, open=tuple(h for h in view.open if h is not now))
     if not now.distant:
         view = replace(view, background=note_event(view.background, now, view.now_s))
     return view, (now,)
+
+
+def _corrected(world: World, view: View, signal: Signal) -> Signal:
+    """Take off how late the phase usually is at its station."""
+    largest_s = world.settings.maximum_residual_s
+    term_s = station_term_s(view.background.delays, signal.station, signal.role, largest_s)
+    return replace(signal, time_s=signal.time_ns / NS_PER_S - term_s)
 
 
 def _is_twin(world: World, view: View, signal: Signal) -> bool:
@@ -104,7 +119,7 @@ def _grow(world: World, view: View, owner: Claim, signal: Signal) -> View:
     if quick is not None:
         return replace(view, open=tuple(quick if h is event else h for h in view.open))
     view = replace(view, loose=view.loose.joined(signal))
-    grown = settled(world, view.background.beliefs, event, view.loose, view.now_s)
+    grown = settled(world, view.background.beliefs, event, view.loose, view.now_s, (signal, role))
     if grown is None or grown.log_odds < world.belief:
         return exchange(view, (event,), ())
     view = exchange(view, (event,), (grown,))
@@ -112,7 +127,9 @@ def _grow(world: World, view: View, owner: Claim, signal: Signal) -> View:
 
 
 def _found(world: World, view: View, signal: Signal) -> View:
-    """See whether a pick and its loose predecessors found an event."""
+    """See whether a pick and its loose predecessors found an event; a noisy station founds none."""
+    if view.background.quarantined_S[signal.station]:
+        return view
     for found in (nucleate, raise_front):
         if signal not in view.loose.signals:
             break

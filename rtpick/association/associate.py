@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from rtpick.association.findings import Finding, find
 from rtpick.association.history import History, close_all, forget_pick, hear_pick, settle_until
 from rtpick.association.recent import NONE_YET, Recent, Revision
 from rtpick.association.revise import Entry, Ledger, Publisher, forget, publish, publish_final
@@ -66,6 +67,12 @@ class AssociatorState:
     def publisher(self) -> Publisher:
         """What publishing needs."""
         return Publisher(self.world.settings, self.world.sites)
+
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is found of stations: quarantines, clock errors and, where learnt, station terms."""
+        return find(self.world, self.history.live)
 
 
 def new_state(

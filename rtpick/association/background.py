@@ -8,20 +8,22 @@ Arrays: S station.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from rtpick.association.delays import Delays, note_absent, note_members
 from rtpick.association.evidence import Beliefs
 from rtpick.association.seismicity import Prior, Seismicity, age, announce
-from rtpick.association.signal import Hypothesis
+from rtpick.association.signal import Hypothesis, Pool
 from rtpick.association.vote import IntArray
 
 BLOCK_S = 300.0
 BLOCKS = 12
 _PRIOR_COUNT = 5.0
 _PRIOR_S = 1800.0
+_QUARANTINED_PER_S, _RELEASED_PER_S = 360.0 / 3600.0, 180.0 / 3600.0  # stray picks of both phases
 
 CountArray = npt.NDArray[np.int32]
 
@@ -43,17 +45,22 @@ class Background:
     ----------
     beliefs : Beliefs
     seismicity : Seismicity
+    quarantined_S : ndarray of bool
+        Stations that pick so often without an event that they may not found one.
     current : Block
     past : tuple of Block
     first_index : int
         Block of the first pick ever; nothing was observed before it.
+    delays : Delays
     """
 
     beliefs: Beliefs
     seismicity: Seismicity
+    quarantined_S: npt.NDArray[np.bool_]
     current: Block
     past: tuple[Block, ...] = ()
     first_index: int = 0
+    delays: Delays = field(default_factory=Delays)
 
     @property
     def next_roll_s(self) -> float:
@@ -66,7 +73,8 @@ def quiet_background(prior: Prior, station_count: int, time_s: float) -> Backgro
     index, seismicity = int(time_s // BLOCK_S), Seismicity(prior, time_s)
     log_rate = np.full(station_count, np.log(_PRIOR_COUNT / _PRIOR_S / 2))
     beliefs = Beliefs(log_rate, np.zeros(station_count), seismicity.chance)
-    return Background(beliefs, seismicity, _empty(index, station_count), (), index)
+    nobody = np.zeros(station_count, np.bool_)
+    return Background(beliefs, seismicity, nobody, _empty(index, station_count), (), index)
 
 
 def _empty(index: int, station_count: int) -> Block:
@@ -97,11 +105,17 @@ def count_stray(background: Background, stations: IntArray) -> Background:
 
 
 def note_event(background: Background, event: Hypothesis, now_s: float) -> Background:
-    """Expect more events near one that was found."""
+    """Expect more events near one that was found, and learn how late stations are."""
     wide_km = float(np.sqrt(0.5 * (event.covariance_44[0, 0] + event.covariance_44[1, 1])))
     seismicity = announce(age(background.seismicity, now_s), event.source, wide_km)
     beliefs = background.beliefs._replace(chance=seismicity.chance)
-    return replace(background, seismicity=seismicity, beliefs=beliefs)
+    delays = note_members(background.delays, event)
+    return replace(background, seismicity=seismicity, beliefs=beliefs, delays=delays)
+
+
+def note_strangers(background: Background, event: Hypothesis, loose: Pool) -> Background:
+    """Learn how late those stations are that an event should have had."""
+    return replace(background, delays=note_absent(background.delays, event, loose))
 
 
 def roll(background: Background) -> Background:
@@ -114,5 +128,8 @@ def roll(background: Background) -> Background:
     rate = (_PRIOR_COUNT + stray) / (_PRIOR_S + covered_s) / 2
     seismicity = age(background.seismicity, background.next_roll_s)
     beliefs = Beliefs(np.log(rate), (heard > 0).astype(np.float64), seismicity.chance)
-    fresh = _empty(current.index + 1, len(heard))
-    return Background(beliefs, seismicity, fresh, past, background.first_index)
+    limit = np.where(background.quarantined_S, _RELEASED_PER_S, _QUARANTINED_PER_S)
+    return Background(
+        beliefs, seismicity, 2.0 * rate > limit, _empty(current.index + 1, len(heard)), past,
+        background.first_index, background.delays,
+    )  # fmt: skip

@@ -115,6 +115,11 @@ def recognise(ledger: Ledger, believed: Sequence[Hypothesis]) -> dict[int, str]:
     """Find the published name of each believed event: the same belief, or the most picks in common."""
     by_identity = {id(e.hypothesis): n for n, e in ledger.entries.items() if e.hypothesis is not None}
     names = {id(h): by_identity[id(h)] for h in believed if id(h) in by_identity}
+    by_key = {e.hypothesis.key: n for n, e in ledger.entries.items() if e.hypothesis is not None}
+    for hypothesis in believed:
+        name = by_key.get(hypothesis.key)
+        if name is not None and id(hypothesis) not in names and _is_same(ledger.entries[name], hypothesis):
+            names[id(hypothesis)] = name
     strangers = [h for h in believed if id(h) not in names]
     if not strangers:
         return names
@@ -134,6 +139,13 @@ def recognise(ledger: Ledger, believed: Sequence[Hypothesis]) -> dict[int, str]:
             names[id(hypothesis)] = name
             taken.add(name)
     return names
+
+
+def _is_same(entry: Entry, hypothesis: Hypothesis) -> bool:
+    """Tell whether an event has most picks of what was published of it."""
+    published = entry.event.arrivals
+    picks = hypothesis.pick_ids
+    return 2 * sum(arrival.pick_id in picks for arrival in published) > len(published)
 
 
 def _new_name(hypothesis: Hypothesis, given: Mapping[str, float]) -> str:

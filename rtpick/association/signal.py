@@ -75,16 +75,20 @@ class Pool:
         crowd = Crowd(station_N[keep_N], label_N[keep_N], time_N[keep_N], merit_N[keep_N])
         return Pool(tuple(compress(self.signals, keep_N)), crowd)
 
+    def place_of(self, signal: Signal) -> int:
+        """Return where a pick belongs."""
+        if not self.signals or self.signals[-1].key < signal.key:
+            return len(self.signals)
+        return bisect_left(self.signals, signal.key, key=_key_of)
+
     def joined(self, signal: Signal) -> Pool:
         """Return the picks with one more in its place."""
-        signals = self.signals
-        last = not signals or signals[-1].key < signal.key
-        place = len(signals) if last else bisect_left(signals, signal.key, key=_key_of)
+        signals, place = self.signals, self.place_of(signal)
         crowd = Crowd(
-            _inserted(self.crowd.station_N, place, signal.station),
-            _inserted(self.crowd.label_N, place, signal.role),
-            _inserted(self.crowd.time_N, place, signal.time_s),
-            _inserted(self.crowd.merit_N, place, signal.merit),
+            inserted(self.crowd.station_N, place, signal.station),
+            inserted(self.crowd.label_N, place, signal.role),
+            inserted(self.crowd.time_N, place, signal.time_s),
+            inserted(self.crowd.merit_N, place, signal.merit),
         )
         return Pool((*signals[:place], signal, *signals[place:]), crowd)
 
@@ -99,7 +103,8 @@ def _key_of(signal: Signal) -> Key:
     return signal.key
 
 
-def _inserted(array: npt.NDArray[Number], place: int, value: float) -> npt.NDArray[Number]:
+def inserted(array: npt.NDArray[Number], place: int, value: float) -> npt.NDArray[Number]:
+    """Return an array with one more number in a place."""
     longer = np.empty(len(array) + 1, array.dtype)
     longer[:place], longer[place], longer[place + 1 :] = array[:place], value, array[place:]
     return longer

@@ -14,7 +14,7 @@ from rtpick.association.evidence import LOG_DENSITY_0, Beliefs
 from rtpick.association.front import flatness, settle_front
 from rtpick.association.locate import FREEDOM, arrival_sigma_s
 from rtpick.association.settle import LEAST_GAIN, SWAPPED, best_roles, settle_members
-from rtpick.association.signal import Hypothesis, Pool, Signal
+from rtpick.association.signal import Hypothesis, Pool, Signal, inserted
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Crowd, IntArray, some_of
 from rtpick.association.world import World
@@ -97,15 +97,23 @@ def explain_front(world: World, beliefs: Beliefs, key: str, pool: Pool, role_N: 
         key=key, pool=pool if members.all() else pool.where(members), role_M=role_N[members],
         source=found.source, covariance_44=found.covariance_44, depth_fixed=True, ratio_M=found.ratio_M,
         sigma_M=np.full(len(found.ratio_M), found.sigma_s), gain_M=found.gain_M, outlook=found.outlook,
-        gain_RS=found.gain_RS, log_odds=found.log_odds, certainty=found.log_odds, begin_s=float(time_S.min()) - 2.0, end_s=end_s,
-        review_s=end_s, located=len(found.ratio_M), distant=True,
+        gain_RS=found.gain_RS, log_odds=found.log_odds, certainty=found.log_odds,
+        begin_s=float(time_S.min()) - 2.0, end_s=end_s, review_s=end_s, located=len(found.ratio_M),
+        distant=True,
     )  # fmt: skip
 
 
-def settled(world: World, beliefs: Beliefs, event: Hypothesis, others: Pool,
-            now_s: float) -> Hypothesis | None:  # fmt: skip
-    """Explain an event anew with others that may join it; None where too little is left of it."""
+def settled(world: World, beliefs: Beliefs, event: Hypothesis, others: Pool, now_s: float,
+            joining: tuple[Signal, int] | None = None) -> Hypothesis | None:  # fmt: skip
+    """Explain an event anew with others that may join it; None where too little is left of it.
+
+    `joining` is one of the others that takes its slot, and its role, from the beginning.
+    """
     pool, role_N = cast(event, others.within(event.begin_s, event.end_s))
+    if joining is not None:
+        signal, role = joining
+        role_N[(pool.crowd.station_N == signal.station) & (role_N == role)] = -1
+        role_N[pool.signals.index(signal)] = role
     explained = explain_front if event.distant else explain
     return explained(world, beliefs, event.key, pool, role_N, event.source, now_s)
 
@@ -147,8 +155,8 @@ def cast(event: Hypothesis, others: Pool) -> tuple[Pool, IntArray]:
 def appended(world: World, event: Hypothesis, signal: Signal, gain: float, role: int) -> Hypothesis | None:
     """Add a pick without locating again; None where the pick or its share of the whole asks for that.
 
-    A pick in a slot that is taken, before the last one, far off the forecast, or beyond a fifth more
-    picks than the location knows is such a case.
+    A pick in a slot that is taken, far off the forecast, or beyond a fifth more picks than the
+    location knows is such a case.
     """
     many = len(event.pool) + 1
     if many < _LOCATED_ALWAYS or many > _LOCATED_GROWTH * event.located or event.distant:
@@ -156,16 +164,16 @@ def appended(world: World, event: Hypothesis, signal: Signal, gain: float, role:
     time_s = float(event.outlook.time_RS[role, signal.station])
     sigma_s = arrival_sigma_s(world.physics.spread, role, time_s - float(event.source[3]))
     ratio = (signal.time_s - time_s) / sigma_s
-    last = event.pool.signals[-1]
-    if abs(ratio) > 2.0 or signal.key < last.key or holder_of(event, signal.station, role) is not None:
+    if abs(ratio) > 2.0 or holder_of(event, signal.station, role) is not None:
         return None
+    place = event.pool.place_of(signal)
     return replace(
         event,
         pool=event.pool.joined(signal),
-        role_M=np.append(event.role_M, role),
-        ratio_M=np.append(event.ratio_M, ratio),
-        sigma_M=np.append(event.sigma_M, sigma_s),
-        gain_M=np.append(event.gain_M, gain),
+        role_M=inserted(event.role_M, place, role),
+        ratio_M=inserted(event.ratio_M, place, ratio),
+        sigma_M=inserted(event.sigma_M, place, sigma_s),
+        gain_M=inserted(event.gain_M, place, gain),
         log_odds=event.log_odds + gain,
         certainty=event.certainty + gain,
     )
