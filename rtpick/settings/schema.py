@@ -142,6 +142,7 @@ class AssociationSettings(Section):
     minimum_log_odds: Positive = Field(8.0, description="to publish: ln of event against chance")
     settle_s: Positive = 120.0
     publish_interval_s: NotNegative = 1.0
+    learn_station_terms: bool = Field(False, description="correct picks by how late stations usually are")
 
 
 class MagnitudeSettings(Section):
