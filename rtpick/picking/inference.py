@@ -16,6 +16,9 @@ from rtpick.picking.pool import Waiting, gather
 from rtpick.vocabulary.time import NS_PER_S
 from rtpick.vocabulary.waveform import Float32Array
 
+PATIENCE_NS = 5_000_000
+"""A batch takes longer than this; other work goes on for so long before anyone waits for it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inferred:
@@ -59,6 +62,13 @@ class Inference:
     def under_way(self) -> tuple[Waiting, ...]:
         """The windows that the engine has and whose probabilities have not been fetched."""
         return self._under_way.batch if self._under_way else ()
+
+    def may_go_on(self, now_ns: int) -> bool:
+        """Tell whether a full batch has been under way for too short a time to wait for it."""
+        work = self._under_way
+        if work is None or len(work.batch) < self._engine.batch_size:
+            return False
+        return now_ns - work.taken_ns < PATIENCE_NS
 
     def start(self, batch: tuple[Waiting, ...], now_ns: int) -> Inferred | None:
         """Hand a batch over, then fetch the one before, if any."""

@@ -166,14 +166,12 @@ class Picker:
 
         Notes
         -----
-        A full batch stays with the engine while packets come in; its picks come out of the next call.
+        A full batch stays with the engine for a while in which packets come in.
         """
         outputs: list[Output] = []
-        busy = False
         while batch := self._take(now_ns, force):
             outputs += self._stack(self._inference.start(batch, now_ns))
-            busy = len(batch) >= self.engine.batch_size
-        if force or not busy:
+        if force or not self._inference.may_go_on(now_ns):
             outputs += self._stack(self._inference.finish())
         if self._headway.is_due(self._newest_index, force):
             waiting = self._first_waiting()
