@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import obspy
+import pandas as pd
 import pytest
 from obspy.geodetics import gps2dist_azimuth
 
 from rtpick.archive.clips import ClipStore
+from rtpick.associate_picks import associate_table
 from rtpick.association.magnitude import Scale, robust_median, size_event
 from rtpick.association.sizes import (
     CAPACITY,
@@ -21,6 +23,7 @@ from rtpick.association.sizes import (
     take_amplitudes,
 )
 from rtpick.association.wood_anderson import StationAmplitude, measure_clip, simulate, wood_anderson
+from rtpick.bench.association.real import read_real
 from rtpick.daemon.build import build_sizes
 from rtpick.ingest.responses import read_responses
 from rtpick.settings.schema import MagnitudeSettings, Settings
@@ -309,3 +312,27 @@ def test_what_is_no_response_is_said(tmp_path: Path) -> None:
         read_responses([tmp_path / "odd.xml"])
     (tmp_path / "stations.csv").write_text("station,latitude,longitude\nXX.A,1,2\n")
     assert len(read_responses([tmp_path / "stations.csv"])) == 0
+
+
+@pytest.mark.slow
+def test_sizes_of_picks_follow_a_catalogue(shared: Path, tmp_path: Path) -> None:
+    """Central Italy: velocities at picks against 71 catalogued magnitudes of -0.3 to 1.8."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "amatrice_20161014").symlink_to(shared / "data" / "association" / "amatrice_20161014")
+    (real,) = read_real(tmp_path / "in", tmp_path / "tables")
+    lists = real.scenario
+    result = associate_table(
+        lists.picks, lists.stations, lists.velocity_model, tmp_path / "out", amplitude_unit="m/s"
+    )
+    catalogue = pd.read_csv(shared / "data" / "association" / "amatrice_20161014" / "catalog_matchlocate.csv")
+    epochs = np.array([event.origin.time_ns / 1e9 for event in result.events])
+    off = []
+    for true in real.scenario.truth.events:
+        nearest = int(np.argmin(np.abs(epochs - true.epoch_s)))
+        found = result.events[nearest].magnitude
+        if abs(epochs[nearest] - true.epoch_s) < 1.5 and found is not None:
+            known = catalogue.magnitude[catalogue.event_id == true.number].iloc[0]
+            off.append(found.magnitude - float(known))
+    assert len(off) > 60
+    assert abs(np.median(off)) < 0.3
+    assert np.median(np.abs(off - np.median(off))) < 0.15
