@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtpick.association.associate import AssociatorState, Counts, finish, new_state, step
-from rtpick.association.findings import examine_clocks, examine_delays, examine_events, examine_picks
 from rtpick.association.magnitude import Scale, size_event
+from rtpick.association.oddities import examine_clocks, examine_delays, examine_events, examine_picks
 from rtpick.association.sites import prepare_travel_times
 from rtpick.association.world import World
 from rtpick.ingest.inventory import read_inventory

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from rtpick.associate_picks import Result, associate_table
-from rtpick.association.findings import clock_error
+from rtpick.association.oddities import clock_error
 from rtpick.association.sphere import arc_km, geocentric_rad, unit_vectors
 from rtpick.association.traveltime import build_travel_times
 from rtpick.association.velocity import iasp91

@@ -50,7 +50,7 @@ def describe_pyocto(prepared: Prepared, terms: Terms = REQUIRED) -> Peer:
     """PyOcto with its octree in proportion to the spacing of the stations."""
     world = prepared.state.world
     spacing_km, sigma_s = world.sites.spacing_km, world.extent.onset_s
-    cell_km = float(np.clip(spacing_km / 3.0, 0.05, 10.0))
+    cell_km = float(np.clip(spacing_km / 3.0, 0.05, max(10.0, world.sites.aperture_km / 150.0)))
     cutoff_km = float(np.clip(6.0 * spacing_km, 2.0, 250.0))
     options: dict[str, Any] = {
         "n_picks": terms.picks,
