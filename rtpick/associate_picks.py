@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtpick.association.associate import AssociatorState, Counts, finish, new_state, step
+from rtpick.association.findings import FindingKind
 from rtpick.association.magnitude import Scale, size_event
 from rtpick.association.oddities import examine_clocks, examine_delays, examine_events, examine_picks
 from rtpick.association.sites import prepare_travel_times
@@ -98,7 +99,7 @@ def associate_table(
     arrivals = [(at_ns, replace(pick, amplitude_unit=amplitude_unit)) for at_ns, pick in arrivals]
     state = new_state(settings, inventory, prepare_travel_times(settings, inventory))
     result = _with_magnitudes(replay(state, _shown(arrivals)), [pick for _, pick in arrivals])
-    result = replace(result, notes=take_note(state.world, arrivals, result))
+    result = replace(result, notes=(*result.notes, *take_note(state.world, arrivals, result)))
     write_result(Path(out), result)
     if plot and result.events:
         plot_catalogue(Path(out) / "catalogue.png", result.events, inventory,
@@ -136,10 +137,12 @@ def replay(state: AssociatorState, arrivals: Iterable[tuple[int, Pick]]) -> Resu
     for now_ns, pick in arrivals:
         state, events = step(state, (pick,), now_ns - to_ns(LOOKBACK_S))
         published.extend((now_ns, event) for event in events)
+    findings = state.findings
     state, events = finish(state)
     published.extend((now_ns, event) for event in events)
     final = tuple(event for _, event in published if event.status is EventStatus.FINAL)
-    return Result(final, tuple(published), state.counts)
+    noisy = tuple(str(found) for found in findings if found.kind is FindingKind.QUARANTINE)
+    return Result(final, tuple(published), state.counts, noisy)
 
 
 def read_picks(path: Path, arrival_column: str | None) -> list[tuple[int, Pick]]:

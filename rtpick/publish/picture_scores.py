@@ -54,6 +54,7 @@ def plot_scores(path: Path, bars: Sequence[Bar]) -> None:
         _draw(axes, title, value, bars, scenarios, names)
     _zoom_f1(grid[0, 0], [bar.event_f1 for bar in bars])
     _zoom_f1(grid[0, 1], [bar.pick_f1 for bar in bars])
+    grid[1, 0].set_ylim(0, max(1.15 * max((bar.false_per_hour for bar in bars), default=0.0), 0.5))
     grid[1, 1].set_yscale("log")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(names), frameon=False, fontsize=10)
@@ -95,6 +96,7 @@ def _zoom_f1(axes: Axes, values: Sequence[float]) -> None:
     known = [value for value in values if not math.isnan(value)]
     low = min(known, default=0.0)
     axes.set_ylim(max(0.0, math.floor((low - 0.05) * 20) / 20), 1.04)
+    axes.set_yticks([tick for tick in axes.get_yticks() if tick <= 1.0])
 
 
 def _spell(value: float) -> str:

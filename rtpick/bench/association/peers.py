@@ -102,7 +102,8 @@ def describe_gamma(prepared: Prepared, terms: Terms = REQUIRED) -> Peer:
     box = search_box(world)
     step_km = max(deepest_km / 100.0, box["table_km"][0] / 600.0)
     job = box | {"options": options, "nodes": nodes, "step_km": step_km, "eps_factor": 1.0}
-    told = f"BGMM, DBSCAN, {_spell(terms)}, residuals to {options['max_sigma11']:.3g} s"
+    told = f"BGMM, DBSCAN, {terms.picks} picks ({terms.p} P, {terms.s} S), "
+    told += f"residuals to {options['max_sigma11']:.3g} s"
     return Peer("GaMMA", "GMMA", "gamma", "run_gamma.py", told, job)
 
 
