@@ -95,7 +95,7 @@ def found_event(physics: Physics, demands: Demands, grid: Grid, rules: Rules, ap
     near_only = beliefs.live_S.sum() > _ENOUGH_LIVE * len(beliefs.live_S)
     cell_J, farthest = cells_within(grid, rules, crowd.station_N[proposer], near_only)
     voter_N = call_voters(crowd, proposer, apart_km_SS, rules, (farthest + 1.0) * grid.bin_km)
-    if len(voter_N) < demands.minimum_picks:
+    if len(voter_N) < rules.minimum_picks:
         return best_N, best
     ballot, own = some_of(crowd, voter_N), int(np.searchsorted(voter_N, proposer))
     total_JK = count_votes(grid, ballot, own, cell_J, rules, near_only)
@@ -117,7 +117,7 @@ def found_event(physics: Physics, demands: Demands, grid: Grid, rules: Rules, ap
 def nucleate(world: World, view: View, proposer: Signal) -> Hypothesis | None:
     """Return the best event that the proposer and loose picks found, if any is good enough."""
     loose, zero_s, beliefs = view.loose, proposer.time_s, view.background.beliefs
-    if len(loose) < world.settings.minimum_picks:
+    if len(loose) < world.rules.minimum_picks:
         return None
     crowd = loose.crowd._replace(time_N=loose.crowd.time_N - zero_s)
     role_N, source = found_event(

@@ -21,7 +21,7 @@ from rtpick.vocabulary.time import to_s
 _GROWTH = 1.25
 _QUICK_PICKS = 10  # beyond these, revisions become rarer as an event grows
 _SHARED_LEAST = 2
-_HASTE = 2.0
+_SWARM_HASTE, _ALONE_HASTE = 0.85, 8.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +82,16 @@ def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis]
 
 
 def _haste(hypothesis: Hypothesis, now_s: float) -> float:
-    """Return how much surer an event must be to be told before its first review."""
-    return _HASTE if now_s < hypothesis.review_s < hypothesis.end_s else 0.0
+    """Return how much surer an event must be to be told before its end.
+
+    Among many events, picks of several look like one more, and without P and S of any station many
+    things look like an event; silence and rivals have not had their say yet.
+    """
+    if now_s >= hypothesis.end_s:
+        return 0.0
+    station_M = hypothesis.pool.crowd.station_N
+    alone = len(set(station_M.tolist())) == len(station_M)
+    return max(_SWARM_HASTE * hypothesis.due, _ALONE_HASTE * alone)
 
 
 def publish_final(publisher: Publisher, ledger: Ledger, closed: Iterable[Hypothesis],

@@ -8,6 +8,7 @@ Arrays: Y row, X column of an even map in latitude and longitude.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,11 @@ class Prior:
     step_east: float
     shape: tuple[int, int]
     reach_km: float
+
+    @property
+    def log_usual(self) -> float:
+        """Log of the usual rate."""
+        return math.log(self.usual)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

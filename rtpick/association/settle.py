@@ -23,9 +23,10 @@ _ROUNDS = 4
 
 
 class Demands(NamedTuple):
-    """What an event must have."""
+    """What an event must have; `pair_saves` so many fewer picks where a station has both P and S."""
 
     minimum_picks: int
+    pair_saves: int
     minimum_stations: int
     largest_s: float
 
@@ -40,14 +41,12 @@ class Settled(NamedTuple):
 
 @compiled
 def enough(demands: Demands, crowd: Crowd, role_N: IntArray) -> bool:
-    """Tell whether members are enough, at enough stations."""
-    member_M = np.flatnonzero(role_N >= 0)
-    if len(member_M) < demands.minimum_picks:
-        return False
-    station_M, stations = np.sort(crowd.station_N[member_M]), 1
+    """Tell whether members are enough, at enough stations; P and S of one station save a pick."""
+    station_M, stations = np.sort(crowd.station_N[role_N >= 0]), 1
     for m in range(1, len(station_M)):
         stations += station_M[m] != station_M[m - 1]
-    return bool(stations >= demands.minimum_stations)
+    needed = demands.minimum_picks - (demands.pair_saves if stations < len(station_M) else 0)
+    return bool(len(station_M) >= needed and stations >= demands.minimum_stations)
 
 
 @compiled

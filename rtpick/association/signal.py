@@ -154,6 +154,9 @@ class Hypothesis:
         Of an event against chance.
     certainty : float
         The same, less what speaks for a plane wave from far away: what publication asks for.
+    due : float
+        Log of how much more than usual an event is due there: the share of the log-odds that past
+        events lend it.
     begin_s, end_s : float
         No pick is expected before and after.
     review_s : float
@@ -178,6 +181,7 @@ class Hypothesis:
     gain_RS: FloatArray
     log_odds: float
     certainty: float
+    due: float
     begin_s: float
     end_s: float
     review_s: float

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rtpick.association.evidence import LOG_DENSITY_0, Beliefs
+from rtpick.association.evidence import LOG_DENSITY_0, Beliefs, log_chance_at
 from rtpick.association.front import flatness, settle_front
 from rtpick.association.locate import FREEDOM, arrival_sigma_s
 from rtpick.association.settle import LEAST_GAIN, SWAPPED, best_roles, settle_members
@@ -64,6 +64,7 @@ def explain(world: World, beliefs: Beliefs, key: str, pool: Pool, role_N: IntArr
         ratio_M=found.ratio_M, sigma_M=found.sigma_M, gain_M=found.gain_M, outlook=found.outlook,
         gain_RS=found.gain_RS, log_odds=found.log_odds,
         certainty=found.log_odds - _doubt(world, crowd, role_N, found.ratio_M, found.sigma_M),
+        due=log_chance_at(beliefs.chance, found.source[0], found.source[1]) - world.prior.log_usual,
         begin_s=origin_s, end_s=end_s,
         review_s=early_s if early_s > now_s else end_s, located=len(found.ratio_M),
     )  # fmt: skip
@@ -97,7 +98,7 @@ def explain_front(world: World, beliefs: Beliefs, key: str, pool: Pool, role_N: 
         key=key, pool=pool if members.all() else pool.where(members), role_M=role_N[members],
         source=found.source, covariance_44=found.covariance_44, depth_fixed=True, ratio_M=found.ratio_M,
         sigma_M=np.full(len(found.ratio_M), found.sigma_s), gain_M=found.gain_M, outlook=found.outlook,
-        gain_RS=found.gain_RS, log_odds=found.log_odds, certainty=found.log_odds,
+        gain_RS=found.gain_RS, log_odds=found.log_odds, certainty=found.log_odds, due=0.0,
         begin_s=float(time_S.min()) - 2.0, end_s=end_s, review_s=end_s, located=len(found.ratio_M),
         distant=True,
     )  # fmt: skip
@@ -122,7 +123,7 @@ def lessened(world: World, beliefs: Beliefs, event: Hypothesis, gone: frozenset[
              now_s: float) -> Hypothesis | None:  # fmt: skip
     """Explain an event without some of its picks; None where too little is left of it."""
     keep_N = np.array([signal not in gone for signal in event.pool.signals])
-    if np.count_nonzero(keep_N) < world.settings.minimum_picks:
+    if np.count_nonzero(keep_N) < world.rules.minimum_picks:
         return None
     explained = explain_front if event.distant else explain
     pool, role_N = event.pool.where(keep_N), event.role_M[keep_N]

@@ -82,12 +82,17 @@ def build_world(settings: AssociationSettings, inventory: Inventory, travel_time
         rules=_rules(settings, sites, extent, spread, slowness_R),
         physics=_physics(sites, extent, travel_times, spread),
         prior=lay_out(grid.latitude_C, grid.longitude_C, usual, _ANNOUNCED * sites.spacing_km),
-        demands=Demands(settings.minimum_picks, settings.minimum_stations, largest_s),
-        front_demands=Demands(_FRONT_PICKS, _FRONT_PICKS, largest_s),
+        demands=Demands(settings.minimum_picks, _saved(settings), settings.minimum_stations, largest_s),
+        front_demands=Demands(_FRONT_PICKS, 0, _FRONT_PICKS, largest_s),
         young_s=float(travel_times.look_up("S", extent.reach_km, 0.0)[0]) + 2.0 * largest_s,
         apart_km_SS=apart_km_SS, near_SN=near_SN, near_km_SN=np.take_along_axis(apart_km_SS, near_SN, 1),
         plane_km_S2=plane_km_of(sites), depths_km=grid.depth_K[:: max(len(grid.depth_K) // _DEPTH_STARTS, 1)],
     )  # fmt: skip
+
+
+def _saved(settings: AssociationSettings) -> int:
+    """Return how many picks P and S of one station may save; no event has fewer than four."""
+    return int(settings.minimum_picks > 4)
 
 
 def expect_spread(extent: Extent, travel_times: TravelTimes) -> Spread:
@@ -100,7 +105,8 @@ def _rules(settings: AssociationSettings, sites: Sites, extent: Extent, spread: 
            slowness_R: FloatArray) -> Rules:  # fmt: skip
     travel_s_R = 2.0 * sites.spacing_km * slowness_R
     tolerance_R = np.array([arrival_sigma_s(spread, role, travel_s_R[role]) for role in range(2)])
-    return Rules(tolerance_R, slowness_R, extent.reach_km, 2.0 * sites.spacing_km, settings.minimum_picks)
+    fewest, fade_km = settings.minimum_picks - _saved(settings), 2.0 * sites.spacing_km
+    return Rules(tolerance_R, slowness_R, extent.reach_km, fade_km, fewest)
 
 
 def _physics(sites: Sites, extent: Extent, travel_times: TravelTimes, spread: Spread) -> Physics:
