@@ -136,7 +136,9 @@ class AssociationSettings(Section):
     margin_km: NotNegative | None = Field(None, description="around the network; absent: from its aperture")
     cell_km: Positive | None = Field(None, description="vote grid spacing; absent: from the station spacing")
     onset_uncertainty_s: Positive | None = Field(None, description="of P; absent: from the station spacing")
-    minimum_picks: Annotated[int, Field(ge=4)] = 5
+    minimum_picks: Annotated[int, Field(ge=4)] = Field(
+        5, description="one fewer, but 4, where a station has both P and S"
+    )
     minimum_stations: Annotated[int, Field(ge=3)] = 3
     maximum_residual_s: Positive = 1.5
     minimum_log_odds: Positive = Field(8.0, description="to publish: ln of event against chance")
