@@ -68,7 +68,7 @@ def remade(event: FoundEvent, ids: tuple[str, ...], suffix: str, north_deg: floa
 
 
 def halved(found: Found, truth: Truth) -> bool:
-    """Whether two true events own just half of a found one each: the reference leaves to chance whose it is."""
+    """Whether two true events own just half of a found one each: the reference leaves it to chance."""
     halves = [share.found for share in count_shares(found.events, truth) if share.of_found == 0.5]
     return len(halves) > len(set(halves))
 
