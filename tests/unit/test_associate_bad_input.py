@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -175,3 +177,10 @@ def test_the_command_says_it_in_one_line(folder: Path, tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
     assert "vp > vs" in done.stderr
     assert issubclass(VelocityModelError, RtpickError)
+
+
+@pytest.mark.parametrize("module", ["association.oddities"])
+def test_examples_hold(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"rtpick.{module}"))
+    assert found.attempted > 0
+    assert found.failed == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -336,3 +338,10 @@ def test_sizes_of_picks_follow_a_catalogue(shared: Path, tmp_path: Path) -> None
     assert len(off) > 60
     assert abs(np.median(off)) < 0.3
     assert np.median(np.abs(off - np.median(off))) < 0.15
+
+
+@pytest.mark.parametrize("module", ["association.magnitude", "association.wood_anderson"])
+def test_examples_hold(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"rtpick.{module}"))
+    assert found.attempted > 0
+    assert found.failed == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import doctest
+import importlib
 import json
 import subprocess
 import sys
@@ -310,3 +312,10 @@ def test_real_lists_are_read_and_scored(shared: Path, tmp_path: Path) -> None:
 def test_says_that_there_is_no_real_list(tmp_path: Path) -> None:
     with pytest.raises(PickTableError, match=r"no real pick list in .*amatrice_20161014"):
         read_real(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("module", ["bench.association.matching"])
+def test_examples_hold(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"rtpick.{module}"))
+    assert found.attempted > 0
+    assert found.failed == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +151,10 @@ def test_four_picks_locate_three_do_not(tables: Path) -> None:
     with pytest.raises(PickTableError, match=r"3 of 3 picks .* 4 locate"):
         locate_origin(picks[:3], inventory, times)
     assert len(locate_origin(picks[:4], inventory, times).arrivals) == 4
+
+
+@pytest.mark.parametrize("module", ["association.location"])
+def test_examples_hold(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"rtpick.{module}"))
+    assert found.attempted > 0
+    assert found.failed == 0
