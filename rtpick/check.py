@@ -16,8 +16,10 @@ from rich.table import Table
 from rtpick.archive.atomic import write_atomic
 from rtpick.archive.catalog import Catalog
 from rtpick.association.sites import prepare_travel_times
+from rtpick.association.sizes import new_sizes
 from rtpick.ingest.archive_replay import index_archive
 from rtpick.ingest.inventory import read_inventory
+from rtpick.ingest.responses import read_responses
 from rtpick.ingest.seedlink import probe_server
 from rtpick.networks import load_network
 from rtpick.publish.zeromq import Publisher
@@ -70,6 +72,7 @@ def _examine_network(settings: Settings) -> Iterator[Finding]:
         yield Finding("inventory", False, str(error))
     if inventory:
         yield _try("velocity model", _examine_velocity, settings, inventory)
+        yield _try("magnitudes", _examine_magnitudes, settings)
     for source in settings.sources:
         yield _try(f"source {source.name}", _examine_source, source, inventory)
 
@@ -98,6 +101,13 @@ def _examine_weights(settings: Settings) -> str:
 def _examine_velocity(settings: Settings, inventory: Inventory) -> str:
     times = prepare_travel_times(settings.association, inventory)
     return f"{settings.association.velocity_model}, to {times.maximum_distance_km:.0f} km"
+
+
+def _examine_magnitudes(settings: Settings) -> str:
+    sizes = new_sizes(settings.magnitude, read_responses(settings.inventory.files))
+    channels, corrected = len(sizes.responses), len(sizes.scale.corrections)
+    told = f"ML from {channels} channels with a response" if channels else "no channel has a response: no ML"
+    return f"{told}, {corrected} station corrections" if corrected else told
 
 
 def _examine_database(settings: Settings) -> str:

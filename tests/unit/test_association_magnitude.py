@@ -26,6 +26,7 @@ from rtpick.association.sizes import (
 )
 from rtpick.association.wood_anderson import StationAmplitude, measure_clip, simulate, wood_anderson
 from rtpick.bench.association.real import read_real
+from rtpick.check import examine_configuration
 from rtpick.daemon.build import build_sizes
 from rtpick.ingest.responses import read_responses
 from rtpick.settings.schema import MagnitudeSettings, Settings
@@ -345,3 +346,26 @@ def test_examples_hold(module: str) -> None:
     found = doctest.testmod(importlib.import_module(f"rtpick.{module}"))
     assert found.attempted > 0
     assert found.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("corrections", "well"), [("station,correction\nBW.UH1,0.1\n", True), ("station\n", False)]
+)
+def test_check_tries_what_magnitudes_need(tmp_path: Path, shared: Path, corrections: str, well: bool) -> None:
+    (tmp_path / "corrections.csv").write_text(corrections + ("" if well else "BW.UH1\n"))
+    folder = shared / "data" / "continuous" / "unterhaching_bw_20100527"
+    (tmp_path / "rtpick.yaml").write_text(
+        "sources: [{type: archive, name: a, path: "
+        + str(folder / "waveforms_3c")
+        + ', streams: ["*.*.*.*"]}]\n'
+        f"inventory: {{files: [{folder / 'station_UH1.xml'}]}}\n"
+        f"archive: {{database: 'sqlite:///{tmp_path}/rtpick.sqlite'}}\n"
+        f"magnitude: {{corrections: {tmp_path / 'corrections.csv'}}}\n"
+        "health: {port: 0}\n"
+    )
+    found = {item.name: item for item in examine_configuration(tmp_path / "rtpick.yaml")}["magnitudes"]
+    assert found.well is well
+    expected = (
+        "ML from 3 channels with a response, 1 station corrections" if well else "line 2: needs station"
+    )
+    assert expected in found.detail
