@@ -87,6 +87,8 @@ class Figures:
     repeat_s : float
         Each station hears the recording, with three earthquakes in it, once in this time.
     ours : OurFigures
+    offline : Throughput
+        Of the same records, without the daemon's links and storage.
     peers : tuple of Throughput
     absent : tuple of Absent
     reading_s : float or None
@@ -99,6 +101,7 @@ class Figures:
     threads: int
     repeat_s: float
     ours: OurFigures
+    offline: Throughput
     peers: tuple[Throughput, ...]
     absent: tuple[Absent, ...]
     reading_s: float | None
@@ -110,6 +113,7 @@ def write_json(figures: Figures, path: Path) -> None:
     ours = figures.ours.throughput
     content = asdict(figures)
     content["ours"] |= _rates(ours) | {"stations_in_real_time": stations_in_real_time(ours)}
+    content["offline"] |= _rates(figures.offline)
     for entry, peer in zip(content["peers"], figures.peers, strict=True):
         entry.update(_rates(peer))
         entry["windows_ratio"] = ours.windows_per_s / peer.windows_per_s
@@ -155,7 +159,7 @@ def throughput_table(figures: Figures) -> Table:
     for name in COLUMNS:
         table.add_column(name, justify="right")
     ours = figures.ours.throughput
-    for measured in (ours, *figures.peers):
+    for measured in (ours, figures.offline, *figures.peers):
         table.add_row(*_throughput_cells(measured, ours))
     return table
 

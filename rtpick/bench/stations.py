@@ -15,6 +15,7 @@ from rtpick.bench.feed import Pace
 from rtpick.bench.latency import PacedFigures, weigh_paced
 from rtpick.bench.machine import describe_machine
 from rtpick.bench.measurement import Absent, Throughput
+from rtpick.bench.offline import measure_offline
 from rtpick.bench.ours import OurSettings, run_ours
 from rtpick.bench.rapid_peer import SlipstreamSetting, measure_slipstream
 from rtpick.bench.reference import read_reference
@@ -115,6 +116,7 @@ def bench_station_network(
     console.print(f"making {station_count} stations of {seconds:g} s ...")
     waveforms = bench.draw(station_count, seconds)
     ours = pick_at_full_speed(bench, waveforms, stride_samples)
+    offline = measure_offline(bench.network, waveforms, bench.settings(stride_samples))
     compared = select_stations(waveforms, peer_stations)
     del waveforms
     peers, absent = measure_peers(bench, compared, stride_samples) if peer_stations else ((), ())
@@ -124,6 +126,7 @@ def bench_station_network(
         threads=bench.threads,
         repeat_s=repeat_s,
         ours=ours,
+        offline=offline,
         peers=peers,
         absent=absent,
         reading_s=measure_reading(compared) if peers else None,
