@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -151,6 +152,47 @@ def test_five_picks_are_an_event_only_where_live_neighbours_saw_it(scene: Scene)
 def test_a_plane_wave_is_no_event(scene: Scene) -> None:
     published = run(scene.start, in_order(scene.front("t", 30.0, 0.05, 0.03)))
     assert final(published) == []
+
+
+def test_a_late_pick_improves_an_event_that_has_ended(scene: Scene) -> None:
+    picks = in_order(scene.event("a", HERE))
+    late, rest = picks[6], [p for p in picks if p is not picks[6]]
+    much_later = scene.pick("n-0", 3, "P", 400.0)
+    state, before = step(scene.start, [*rest, much_later], LONG_AGO_NS)
+    assert state.history.ended
+    assert not state.history.live.open
+    state, after = step(state, [late, scene.pick("n-1", 9, "P", 450.0)], LONG_AGO_NS)
+    assert late.pick_id not in before[-1].pick_ids
+    assert [(e.event_id, e.status) for e in after] == [(before[-1].event_id, EventStatus.UPDATE)]
+    assert late.pick_id in after[0].pick_ids
+    (event,) = final(finish(state)[1])
+    assert event.pick_ids == {p.pick_id for p in picks}
+
+
+def test_a_pick_of_an_ended_event_can_be_withdrawn(scene: Scene) -> None:
+    picks = in_order(scene.event("a", HERE))
+    state, _ = step(scene.start, [*picks, scene.pick("n-0", 3, "P", 400.0)], LONG_AGO_NS)
+    gone = replace(picks[3], status=PickStatus.WITHDRAWN, revision=1)
+    state, events = step(state, [gone, scene.pick("n-1", 9, "P", 450.0)], LONG_AGO_NS)
+    assert gone.pick_id not in events[-1].pick_ids
+    (event,) = final(finish(state)[1])
+    assert event.pick_ids == {p.pick_id for p in picks} - {gone.pick_id}
+
+
+def test_picks_of_two_events_taken_for_one_are_divided(scene: Scene) -> None:
+    """The first stations cannot tell two nearby events apart; the others can."""
+    there = (45.27, 7.45, 9.0, 21.2)
+    one, two = scene.event("a", HERE, farthest_km=60), scene.event("b", there, farthest_km=60, seed=2)
+    middle = {6, 7, 8, 11, 12, 13}
+    both = in_order(one + two)
+    early = [p for p in both if int(p.pick_id[-2:]) in middle]
+    published = run(scene.start, [*early, *(p for p in both if p not in early)])
+    counts = [Counter(a.pick_id[0] for a in e.arrivals) for e in final(published)]
+    assert sorted(count.most_common(1)[0][0] for count in counts) == ["a", "b"]
+    assert all(count.most_common(1)[0][1] >= 0.85 * count.total() for count in counts)
+    for name in {e.event_id for e in published}:
+        end = next(e.status for e in reversed(published) if e.event_id == name)
+        assert end in {EventStatus.FINAL, EventStatus.MERGE, EventStatus.RETRACT}
 
 
 def test_an_event_within_a_plane_wave_is_found(scene: Scene) -> None:
