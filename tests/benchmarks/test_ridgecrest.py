@@ -24,8 +24,6 @@ sources:
   - {{type: archive, name: ridgecrest, path: {folder}/waveforms, speed: 0}}
 inventory:
   files: [{folder}/stations.xml]
-association:
-  minimum_log_odds: 2  # four stations only: what would be chance in a large network is all there is
 archive:
   database: sqlite:///{out}/rtpick.sqlite
 health:
