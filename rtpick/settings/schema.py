@@ -63,9 +63,9 @@ class InventorySettings(Section):
 
     files: tuple[Path, ...] = Field(min_length=1, description="StationXML, or CSV of coordinates")
     band_instrument_priority: tuple[str, ...] = (
-        *("HH", "BH", "EH", "SH", "DH", "GH", "CH"),
+        *("HH", "HN", "BH", "EH", "SH", "DH", "GH", "CH"),
         *("HP", "EP", "DP", "GP"),
-        *("HN", "BN", "EN", "SN"),
+        *("BN", "EN", "SN"),
     )
 
 
