@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtpick.association.compiled import compiled
 from rtpick.association.evidence import (
     Beliefs,
     Detection,
@@ -26,6 +25,7 @@ from rtpick.association.sites import Places
 from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.traveltime import Table, look_up
 from rtpick.association.velocity import FloatArray
+from rtpick.numeric.compiled import compiled
 
 _PATIENCE = 6.0  # picks are expected to this many times the event's range
 _BEYOND = 3.0  # and never beyond this many times the farthest pick, as far as neighbours reach

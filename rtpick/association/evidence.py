@@ -15,13 +15,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rtpick.association.compiled import compiled
 from rtpick.association.locate import FREEDOM, Spread, Timing, arrival_sigma_s
 from rtpick.association.sites import Places
 from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.trace import EARTH_RADIUS_KM
 from rtpick.association.traveltime import Table, look_up
 from rtpick.association.velocity import FloatArray
+from rtpick.numeric.compiled import compiled
 
 # Student-t density with four degrees of freedom at zero: 3/8.
 LOG_DENSITY_0 = float(np.log(0.375))

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtpick.association.compiled import compiled
 from rtpick.association.evidence import Beliefs, Forecast, log_fit
 from rtpick.association.locate import FREEDOM
 from rtpick.association.settle import Demands, best_roles, drop, enough, spread_gains, take_in
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Crowd, IntArray, some_of
+from rtpick.numeric.compiled import compiled
 
 # Standard deviation of a front's picks: station delays alone, or also emergent onsets and a bent front.
 _SIGMAS_S = (0.2, 0.35, 0.6)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from rtpick.association.appraise import Physics
-from rtpick.association.compiled import compiled
 from rtpick.association.evidence import Beliefs
 from rtpick.association.front import FASTEST_S_KM, TOLERANCE_S, may_be_front, vote_front
 from rtpick.association.grid import Grid
@@ -30,6 +29,7 @@ from rtpick.association.vote import (
     zoom,
 )
 from rtpick.association.world import World
+from rtpick.numeric.compiled import compiled
 
 _CANDIDATES = 3
 _SURE_FRONT = 12.0

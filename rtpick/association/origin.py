@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtpick.association.compiled import compiled
 from rtpick.association.locate import FREEDOM
 from rtpick.association.signal import Hypothesis
 from rtpick.association.sites import Places, Sites
@@ -12,6 +11,7 @@ from rtpick.association.sphere import azimuthal_gap_deg, compass_at, geographic_
 from rtpick.association.trace import EARTH_RADIUS_KM
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import IntArray
+from rtpick.numeric.compiled import compiled
 from rtpick.vocabulary.event import Arrival, Origin
 from rtpick.vocabulary.time import to_ns
 

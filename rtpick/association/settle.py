@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rtpick.association.appraise import Appraisal, Physics, appraise
-from rtpick.association.compiled import compiled
 from rtpick.association.evidence import Beliefs, Forecast, log_fit
 from rtpick.association.locate import Timing
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Crowd, IntArray, some_of
+from rtpick.numeric.compiled import compiled
 
 LEAST_GAIN = 1.0
 SWAPPED = -4.0  # log of the share of picks that carry the other phase's name

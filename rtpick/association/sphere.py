@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtpick.association.compiled import compiled
 from rtpick.association.trace import EARTH_RADIUS_KM
 from rtpick.association.velocity import FloatArray
+from rtpick.numeric.compiled import compiled
 
 _AXES_SQUARED = (1.0 - 1.0 / 298.257223563) ** 2
 

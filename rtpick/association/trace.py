@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtpick.association.compiled import compiled
 from rtpick.association.velocity import FloatArray, VelocityModel
+from rtpick.numeric.compiled import compiled
 
 EARTH_RADIUS_KM = 6371.0
 _RAYS = 240

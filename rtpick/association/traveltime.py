@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtpick.association.compiled import compiled
 from rtpick.association.trace import trace_first_arrivals
 from rtpick.association.velocity import FloatArray, VelocityModel
+from rtpick.numeric.compiled import compiled
 from rtpick.vocabulary.errors import VelocityModelError
 
 _DISTANCES = 801

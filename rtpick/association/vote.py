@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rtpick.association.compiled import compiled
 from rtpick.association.grid import Grid
 from rtpick.association.sites import Places
 from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.traveltime import Table, look_up
 from rtpick.association.velocity import FloatArray
+from rtpick.numeric.compiled import compiled
 
 IntArray = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
