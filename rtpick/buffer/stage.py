@@ -96,6 +96,11 @@ class Buffer:
         refusal = refuse(packet, latest_ns)
         return [refusal] if refusal else self._consider(instrument, packet, now_ns)
 
+    @property
+    def memory_samples(self) -> int:
+        """How far back the rings reach from each channel's newest sample."""
+        return self._ring.length
+
     def complete_windows(self) -> list[Window]:
         """Fetch the windows completed since the last call, in order per instrument."""
         windows, self._ready = self._ready, []

@@ -78,6 +78,8 @@ class PickWorker:
             self._obey()
             for item in self._incoming.take(TAKE_PACKETS, IDLE_S, LINGER_S):
                 self._accept(item, worker)
+                if self._picker.waiting_count >= self._picker.engine.batch_size:
+                    self._pass_on(self._picker.step(wall_ns()), worker)
             self._pass_on(self._picker.step(wall_ns()), worker)
             self._note_inference()
             worker.beat()

@@ -13,7 +13,8 @@ import numpy as np
 from rtpick.picking.engine import Engine
 from rtpick.picking.engine_backend import Promise
 from rtpick.picking.pool import Waiting, gather
-from rtpick.vocabulary.time import NS_PER_S
+from rtpick.vocabulary.pick import Latency
+from rtpick.vocabulary.time import NS_PER_S, SampleGrid
 from rtpick.vocabulary.waveform import Float32Array
 
 PATIENCE_NS = 5_000_000
@@ -68,7 +69,7 @@ class Inference:
         work = self._under_way
         if work is None or len(work.batch) < self._engine.batch_size:
             return False
-        return now_ns - work.taken_ns < PATIENCE_NS
+        return 0 <= now_ns - work.taken_ns < PATIENCE_NS
 
     def start(self, batch: tuple[Waiting, ...], now_ns: int) -> Inferred | None:
         """Hand a batch over, then fetch the one before, if any."""
@@ -86,3 +87,16 @@ class Inference:
         prob_BPT = work.promise()
         compute_s = (self._clock() - work.began_ns) / NS_PER_S
         return Inferred(work.batch, prob_BPT, work.model_version, work.taken_ns, compute_s)
+
+
+def latency_of(item: Waiting, work: Inferred, grid: SampleGrid, window_samples: int) -> Latency:
+    """Split the way of a window, from its newest sample to its probabilities, into stages."""
+    window = item.window
+    newest_ns = grid.time_ns(window.start_index + window_samples) + window.phase_ns
+    received_ns = window.completed_ns or item.since_ns
+    return Latency(
+        network_s=(received_ns - newest_ns) / NS_PER_S,
+        buffer_s=(item.since_ns - received_ns) / NS_PER_S,
+        batch_s=(work.taken_ns - item.since_ns) / NS_PER_S,
+        compute_s=work.compute_s,
+    )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rtpick.buffer.stage import Buffer
 from rtpick.picking.engine import Engine
 from rtpick.picking.headway import Headway
-from rtpick.picking.inference import Inference, Inferred
+from rtpick.picking.inference import Inference, Inferred, latency_of
 from rtpick.picking.lane import Lane, LaneRule, LaneWindow, News, end_lane, new_lane, step_lane
-from rtpick.picking.pool import Pool, Waiting, add_windows, take_batch
+from rtpick.picking.pool import Pool, Waiting, add_windows, overload_gap, take_batch
 from rtpick.picking.report import Circumstances, Reporter
 from rtpick.picking.resume import first_window_after
 from rtpick.picking.rules import lane_rule
@@ -19,12 +19,11 @@ from rtpick.settings.schema import BufferSettings, PickingSettings
 from rtpick.vocabulary.codes import ChannelId, InstrumentId, StationId
 from rtpick.vocabulary.inventory import Inventory
 from rtpick.vocabulary.pick import Latency, Pick
-from rtpick.vocabulary.time import NS_PER_S, SampleGrid
+from rtpick.vocabulary.time import SampleGrid
 from rtpick.vocabulary.waveform import (
     Clip,
     Float32Array,
     Gap,
-    GapCause,
     Packet,
     Progress,
     Rejection,
@@ -106,6 +105,8 @@ class Picker:
         self._inference = Inference(engine, clock)
         self._model_version = engine.model_version
         self._newest_index = 0
+        self._early: list[Output] = []
+        self._first_cut: dict[InstrumentId, int] = {}
         self._instruments: dict[InstrumentId, _Instrument] = {}
         self._components: dict[InstrumentId, frozenset[str]] = {}
         self._met: set[ChannelId] = set()
@@ -147,7 +148,12 @@ class Picker:
         if packet.channel not in self._met:
             self._meet(packet.channel)
         windows = self._buffer.complete_windows()
-        return [*notes, *self._pool_windows(windows, now_ns)] if windows else notes
+        if not windows:
+            return notes
+        dropped = self._pool_windows(windows, now_ns, self._settings.waiting_windows)
+        if any(map(self._is_far_ahead, windows)):
+            self._early += self._infer_all(now_ns)
+        return [*notes, *dropped]
 
     def step(self, now_ns: int, *, force: bool = False) -> list[Output]:
         """Infer the batches that are full or have waited for long enough.
@@ -168,7 +174,7 @@ class Picker:
         -----
         A full batch stays with the engine for a while in which packets come in.
         """
-        outputs: list[Output] = []
+        outputs, self._early = self._early, []
         while batch := self._take(now_ns, force):
             outputs += self._stack(self._inference.start(batch, now_ns))
         if force or not self._inference.may_go_on(now_ns):
@@ -187,11 +193,10 @@ class Picker:
         now_ns : int
             Wall time.
         """
-        self._pool_windows(self._buffer.flush(), now_ns)
-        outputs: list[Output] = []
-        while batch := self._take(now_ns, True):
-            outputs += self._stack(self._inference.start(batch, now_ns))
-        outputs += self._stack(self._inference.finish())
+        windows = self._buffer.flush()
+        self._pool_windows(windows, now_ns, len(windows) + self.waiting_count)
+        outputs = self._early + self._infer_all(now_ns)
+        self._early = []
         for name, item in self._instruments.items():
             outputs += self._end(name, item)
         return outputs + self.step(now_ns, force=True)
@@ -202,25 +207,33 @@ class Picker:
         if channel.component in COMPONENTS:
             self._components[channel.instrument_id] = known | {channel.component}
 
-    def _pool_windows(self, windows: list[Window], now_ns: int) -> list[Gap]:
+    def _infer_all(self, now_ns: int) -> list[Output]:
+        outputs: list[Output] = []
+        while batch := self._take(now_ns, True):
+            outputs += self._stack(self._inference.start(batch, now_ns))
+        return outputs + self._stack(self._inference.finish())
+
+    def _is_far_ahead(self, window: Window) -> bool:
+        """Tell whether the rings may soon lose what the picks of windows that still wait are measured on."""
+        known = self._instruments.get(window.instrument)
+        if known is None:
+            first = self._first_cut.setdefault(window.instrument, window.start_index)
+        else:
+            first = known.lane.end_index - self.engine.window_samples
+        return window.start_index - first > self._buffer.memory_samples // 3
+
+    def _pool_windows(self, windows: list[Window], now_ns: int, limit: int) -> list[Gap]:
         wanted = [window for window in windows if self._is_wanted(window)]
         if not wanted:
             return []
-        self._pool, dropped = add_windows(self._pool, wanted, now_ns, self._settings.waiting_windows)
-        return [self._overload(window) for window in dropped]
+        self._pool, dropped = add_windows(self._pool, wanted, now_ns, limit)
+        return [overload_gap(window, self._grid, self._settings.stride_samples) for window in dropped]
 
     def _is_wanted(self, window: Window) -> bool:
         """Leave out the windows that only speak of what was final in an earlier run."""
         station = window.instrument.station_id
         settled = self._headway.restored_index(station)
         return settled is None or window.start_index >= first_window_after(settled, self._rule(station))
-
-    def _overload(self, window: Window) -> Gap:
-        code = window.instrument
-        channel = ChannelId(code.network, code.station, code.location, code.band_instrument + "Z")
-        start_ns = self._grid.time_ns(window.start_index)
-        end_ns = self._grid.time_ns(window.start_index + self._settings.stride_samples)
-        return Gap(channel, start_ns, end_ns, GapCause.OVERLOAD)
 
     def _take(self, now_ns: int, force: bool) -> tuple[Waiting, ...]:
         self._pool, batch = take_batch(
@@ -235,7 +248,7 @@ class Picker:
         self._model_version = work.model_version
         outputs: list[Output] = []
         for item, prob_PT, top_P in zip(work.batch, work.prob_BPT, work.prob_BPT.max(axis=2), strict=True):
-            latency = self._latency(item, work.taken_ns, work.compute_s)
+            latency = latency_of(item, work, self._grid, self.engine.window_samples)
             outputs += self._advance(item, prob_PT, top_P, latency)
         return outputs
 
@@ -304,14 +317,3 @@ class Picker:
         if rule is None:
             rule = self._rules[station] = lane_rule(self._settings, self.engine, station)
         return rule
-
-    def _latency(self, item: Waiting, now_ns: int, compute_s: float) -> Latency:
-        window = item.window
-        newest_ns = self._grid.time_ns(window.start_index + self.engine.window_samples) + window.phase_ns
-        received_ns = window.completed_ns or item.since_ns
-        return Latency(
-            network_s=(received_ns - newest_ns) / NS_PER_S,
-            buffer_s=(item.since_ns - received_ns) / NS_PER_S,
-            batch_s=(now_ns - item.since_ns) / NS_PER_S,
-            compute_s=compute_s,
-        )

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtpick.numeric.compiled import compiled_brief
-from rtpick.vocabulary.waveform import Float32Array, Window
+from rtpick.vocabulary.codes import ChannelId
+from rtpick.vocabulary.time import SampleGrid
+from rtpick.vocabulary.waveform import Float32Array, Gap, GapCause, Window
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,10 +95,22 @@ def take_batch(
     (0, 1)
     """
     waiting = pool.waiting
-    ripe = len(waiting) >= batch_size or (waiting and now_ns - waiting[0].since_ns >= batch_age_ns)
-    if not (ripe or force):
+    if not waiting:
+        return pool, ()
+    # A clock that was set back makes an age negative: such windows have waited for long enough.
+    waits = 0 <= now_ns - waiting[0].since_ns < batch_age_ns
+    if waits and len(waiting) < batch_size and not force:
         return pool, ()
     return Pool(waiting[batch_size:]), waiting[:batch_size]
+
+
+def overload_gap(window: Window, grid: SampleGrid, stride_samples: int) -> Gap:
+    """Tell of a window that was dropped as the span that only it would have begun."""
+    code = window.instrument
+    channel = ChannelId(code.network, code.station, code.location, code.band_instrument + "Z")
+    start_ns = grid.time_ns(window.start_index)
+    end_ns = grid.time_ns(window.start_index + stride_samples)
+    return Gap(channel, start_ns, end_ns, GapCause.OVERLOAD)
 
 
 def gather(batch: Sequence[Waiting], block_BCT: Float32Array) -> Float32Array:

@@ -171,6 +171,24 @@ def test_a_stop_at_any_point_loses_nothing_and_doubles_nothing(seed, cut, stop, 
     assert {pick_id: clip for pick_id, clip in (_clips(done) | _clips(after)).items()} == _clips(whole)
 
 
+def test_windows_that_wait_for_a_batch_are_inferred_before_the_rings_forget_them():
+    packets = _packets(_recording(1, 1500, 1), [40])
+    patient = ArithmeticEngine(batch_size=4096, batch_age_ns=10**15)
+    other = _run(Picker(PICKING, BUFFER, patient, inventory=Inventory()), packets)
+    plain = _run(_picker(), packets)
+    assert len(_picks(plain, PickStatus.FINAL)) > 0
+    assert _picks(other, PickStatus.FINAL) == _picks(plain, PickStatus.FINAL)
+    assert _clips(other) == _clips(plain)
+
+
+def test_the_end_of_a_stream_drops_nothing():
+    packets = _packets(_recording(2, 90, 3), [5])  # each completes two windows at most, the end 15
+    few = PICKING.model_copy(update={"waiting_windows": 2})
+    patient = ArithmeticEngine(batch_size=1, batch_age_ns=0)
+    ended = _run(Picker(few, BUFFER, patient, inventory=Inventory()), packets)
+    assert _picks(ended, PickStatus.FINAL) == _picks(_run(_picker(), packets), PickStatus.FINAL)
+
+
 def _committed(outputs):
     """What a crash leaves on disk: all up to the last progress."""
     last = max((n for n, item in enumerate(outputs) if isinstance(item, Progress)), default=-1)

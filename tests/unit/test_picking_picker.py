@@ -188,7 +188,8 @@ def test_the_steps_at_the_edges_of_a_gap_are_not_picked():
 
 
 def test_the_oldest_windows_are_dropped_and_told_when_too_many_wait():
-    picker = make_picker(waiting_windows=256, stride_samples=32)
+    rings = BufferSettings(length_s=600.0)  # long enough that they do not press
+    picker = make_picker(buffer=rings, waiting_windows=256, stride_samples=32)
     notes = [note for packet in make_packets(seconds=150) for note in picker.add(packet, NOW_NS)]
     gaps = [note for note in notes if isinstance(note, Gap) and note.cause is GapCause.OVERLOAD]
     assert picker.waiting_count == 256
