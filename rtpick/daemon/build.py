@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from structlog.stdlib import BoundLogger
@@ -30,10 +31,11 @@ from rtpick.runtime.clock import wall_ns
 from rtpick.runtime.edge import Edge
 from rtpick.settings.schema import Settings
 from rtpick.telemetry.metrics import Metrics
+from rtpick.vocabulary.errors import ArchiveError
 from rtpick.vocabulary.inventory import Inventory
 from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import to_ns
-from rtpick.vocabulary.waveform import Progress
+from rtpick.vocabulary.waveform import Clip, Progress
 
 RESULT_CAPACITY = 20_000
 RESTORE_SPAN_S = 3600.0
@@ -152,8 +154,16 @@ def build_sizes(settings: Settings, picks: Sequence[Pick]) -> Sizes:
     if folder is not None and len(sizes.responses):
         before_ns = to_ns(settings.picking.clip_before_s)
         paths = [folder / clip_path(p.pick_id, p.station_id, p.time_ns - before_ns) for p in picks]
-        clips = [read_clip(path) for path in paths if path.is_file()]
+        clips = [clip for path in paths if path.is_file() for clip in _whole_clips(path)]
     return take_amplitudes(sizes, [*picks, *clips])
+
+
+def _whole_clips(path: Path) -> list[Clip]:
+    """Read a clip; one that a power cut has torn costs an amplitude and no start."""
+    try:
+        return [read_clip(path)]
+    except ArchiveError:
+        return []
 
 
 def build_links(settings: Settings) -> Links:

@@ -8,7 +8,6 @@ from rtpick.daemon.announcer import Line
 from rtpick.daemon.build import Parts
 from rtpick.daemon.sinks import Nobody
 from rtpick.ingest.source_status import SourceState
-from rtpick.runtime.clock import monotonic_s
 from rtpick.runtime.health import Finding
 from rtpick.runtime.worker import Worker
 from rtpick.settings.schema import HealthSettings
@@ -35,9 +34,8 @@ def examine_ready(parts: Parts, source_names: Sequence[str]) -> list[Finding]:
 
 
 def _inferring(parts: Parts, settings: HealthSettings) -> Finding:
-    since_s = parts.pick.waiting_since_s
-    waiting_s = 0.0 if since_s is None else monotonic_s() - since_s
-    detail = f"{parts.engine.windows_inferred} windows inferred, packets wait for {waiting_s:.1f} s"
+    waiting_s = parts.pick.unanswered_s
+    detail = f"{parts.engine.windows_inferred} windows inferred, packets since {waiting_s:.1f} s without one"
     return Finding("inference", waiting_s < settings.inference_timeout_s, detail)
 
 

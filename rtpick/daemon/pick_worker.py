@@ -36,11 +36,6 @@ class PickWorker:
         Those that have a resume point already.
     count_windows : callable
         Windows inferred so far.
-
-    Attributes
-    ----------
-    waiting_since_s : float or None
-        Arrival of the first packet after the last inference.
     """
 
     def __init__(
@@ -65,7 +60,7 @@ class PickWorker:
         self._orders: SimpleQueue[Callable[[Picker], None]] = SimpleQueue()
         self._known_stations = set(known_stations)
         self._inferred = 0
-        self.waiting_since_s: float | None = None
+        self._heard_s: tuple[float, float] | None = None
         self.ended = False
 
     def order(self, change: Callable[[Picker], None]) -> None:
@@ -87,11 +82,17 @@ class PickWorker:
         last = self._picker.flush(wall_ns()) if self.ended else self._picker.step(wall_ns(), force=True)
         self._pass_on(last, worker)
 
+    @property
+    def unanswered_s(self) -> float:
+        """For how long packets have come in since the last inference; silence does not count."""
+        heard_s = self._heard_s
+        return 0.0 if heard_s is None else heard_s[1] - heard_s[0]
+
     def _note_inference(self) -> None:
         inferred = self._count_windows()
         if inferred != self._inferred:
             self._inferred = inferred
-            self.waiting_since_s = None
+            self._heard_s = None
 
     def _obey(self) -> None:
         try:
@@ -110,8 +111,8 @@ class PickWorker:
 
     def _add(self, packet: Packet, worker: Worker) -> None:
         self._welcome(packet, worker)
-        if self.waiting_since_s is None:
-            self.waiting_since_s = monotonic_s()
+        now_s = monotonic_s()
+        self._heard_s = (self._heard_s or (now_s, now_s))[0], now_s
         for finding in self._picker.add(packet, wall_ns()):
             if isinstance(finding, Gap):
                 self._tell_gap(finding, worker)

@@ -307,6 +307,9 @@ def test_a_restart_measures_the_clips_that_were_kept(tmp_path: Path, shared: Pat
     pick = replace(make_pick("clip", "UH1", "S", 5.0, "counts"), channel=ChannelId("BW", "UH1", "", "EHN"))
     pick = replace(pick, time_ns=clip.start_ns + to_ns(settings.picking.clip_before_s))
     assert set(build_sizes(settings, [pick]).drawn) == {"clip"}
+    (torn,) = (tmp_path / "clips").rglob("*.npz")
+    torn.write_bytes(b"\0" * torn.stat().st_size)
+    assert set(build_sizes(settings, [pick]).drawn) == set()
 
 
 def test_what_is_no_response_is_said(tmp_path: Path) -> None:
