@@ -28,13 +28,14 @@ from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import SourceError
 from rtpick.vocabulary.inventory import Inventory
-from rtpick.vocabulary.time import to_ns, to_s
+from rtpick.vocabulary.time import format_utc, to_ns, to_s
 from rtpick.vocabulary.waveform import EndOfStream, Gap, GapCause, Packet, Progress, RejectCause, Rejection
 
 TICK_S = 0.2
 FULL_WAIT_S = 0.005
 REPLAY_YIELD_PACKETS = 64
 MAXIMUM_TOLD = 1000
+SILENT_S = 60.0
 MAXIMUM_STATIONS = 100_000
 
 Emission = Packet | Rejection | SourceStatus | EndOfStream
@@ -84,6 +85,7 @@ class IngestWorker:
         )
         self._lost: deque[Gap] = deque(maxlen=MAXIMUM_TOLD)
         self._passed_over: set[ChannelId] = set()
+        self._told_s: dict[tuple[ChannelId | None, RejectCause], float] = {}
         self._silent: dict[str, set[str]] = {}
         self.states: dict[str, SourceStatus] = {}
 
@@ -139,7 +141,7 @@ class IngestWorker:
                 self._log.info("source has ended", source=item.source)
                 await self._forward(item)
             case Rejection():
-                self._metrics.record_rejection(item)
+                self._set_aside(item)
             case SourceStatus():
                 self._tell(item)
 
@@ -150,9 +152,8 @@ class IngestWorker:
         age of its data.
         """
         if packet.end_ns > wall_ns() + self._future_tolerance_ns:
-            self._metrics.record_rejection(
-                Rejection(packet.channel, RejectCause.FUTURE, len(packet.samples))
-            )
+            detail = f"ends at {format_utc(packet.end_ns)}: set the digitiser's clock, or this machine's"
+            self._set_aside(Rejection(packet.channel, RejectCause.FUTURE, len(packet.samples), detail))
             return
         self._metrics.record_packet(packet)
         if self._choice.accepts(packet.channel):
@@ -160,6 +161,20 @@ class IngestWorker:
             await self._forward(packet)
         else:
             self._pass_over(packet)
+
+    def _set_aside(self, rejection: Rejection) -> None:
+        """Count a record that cannot be used, and tell the first of its kind, then one a minute."""
+        self._metrics.record_rejection(rejection)
+        kind, now_s = (rejection.channel, rejection.cause), monotonic_s()
+        if now_s - self._told_s.get(kind, -SILENT_S) < SILENT_S:
+            return
+        if len(self._told_s) >= MAXIMUM_TOLD:
+            self._told_s = {key: told_s for key, told_s in self._told_s.items() if now_s - told_s < SILENT_S}
+        if len(self._told_s) >= MAXIMUM_TOLD:
+            return
+        self._told_s[kind] = now_s
+        channel = str(rejection.channel or "unknown")
+        self._log.warning("record set aside", channel=channel, cause=rejection.cause, detail=rejection.detail)
 
     def _greet(self, station: StationId) -> None:
         """At a station's first packet, say so where its place is not known."""

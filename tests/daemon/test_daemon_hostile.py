@@ -99,6 +99,9 @@ def test_every_kind_of_bad_record_costs_only_itself(make_rig, make_puppet, undis
     assert sum(told.values()) >= 0.8 * count
     assert "Traceback" not in rig.log()
     assert rig.log().count("source connected") == 1, rig.log()
+    for cause in ("corrupt", "date", "rate"):
+        told = [line for line in rig.log().splitlines() if "record set aside" in line and cause in line]
+        assert told, cause
 
 
 def refuse(rig, *told: str) -> None:
