@@ -33,7 +33,8 @@ def test_a_decision_outranks_a_higher_preliminary_revision(restarted, status):
     else:
         state, _ = step(new_state(SETTINGS, INVENTORY, TIMES), [PRELIMINARY], 0)
     state, _ = step(state, [replace(PRELIMINARY, status=status, revision=1)], 0)
-    rank, _, signal = state.revisions[PRELIMINARY.pick_id]
-    assert rank == (True, 1)
-    assert (signal is None) == (status is PickStatus.WITHDRAWN)
+    latest = state.revisions.get(PRELIMINARY.pick_id)
+    assert latest is not None
+    assert latest.rank == (True, 1)
+    assert (latest.signal is None) == (status is PickStatus.WITHDRAWN)
     assert state.counts.duplicate == 0
