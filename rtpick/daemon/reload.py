@@ -54,13 +54,13 @@ class Reloader:
         try:
             if network.model_version != picker.engine.model_version:
                 picker.engine.swap(network)
-        except RtpickError as error:
+        except (RtpickError, MemoryError, RuntimeError) as error:  # a device without room says the last
             self._refuse(error)
             return
         picker.retune(picking)
         self._log.info("reloaded", model=picker.engine.model_version)
 
-    def _refuse(self, error: RtpickError) -> None:
+    def _refuse(self, error: Exception) -> None:
         self._log.error("reload refused; the running configuration stays", error=str(error))
 
 
