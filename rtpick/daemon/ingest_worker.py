@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from structlog.stdlib import BoundLogger
@@ -26,7 +26,7 @@ from rtpick.runtime.worker import Worker
 from rtpick.settings.schema import ArchiveSourceSettings, SeedLinkSettings, Settings, Source
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
-from rtpick.vocabulary.errors import SourceError
+from rtpick.vocabulary.errors import RecordError, SourceError
 from rtpick.vocabulary.inventory import Inventory
 from rtpick.vocabulary.time import format_utc, to_ns, to_s
 from rtpick.vocabulary.waveform import EndOfStream, Gap, GapCause, Packet, Progress, RejectCause, Rejection
@@ -36,6 +36,8 @@ FULL_WAIT_S = 0.005
 REPLAY_YIELD_PACKETS = 64
 MAXIMUM_TOLD = 1000
 SILENT_S = 60.0
+NEAR_NS = 10_000_000
+MAXIMUM_LOST = 100_000
 MAXIMUM_STATIONS = 100_000
 
 Emission = Packet | Rejection | SourceStatus | EndOfStream
@@ -83,7 +85,7 @@ class IngestWorker:
             settings.inventory.band_instrument_priority,
             known=[lock.channel for item in self._progress for lock in item.locks],
         )
-        self._lost: deque[Gap] = deque(maxlen=MAXIMUM_TOLD)
+        self._lost: dict[tuple[ChannelId, int], Gap] = {}
         self._passed_over: set[ChannelId] = set()
         self._told_s: dict[tuple[ChannelId | None, RejectCause], float] = {}
         self._silent: dict[str, set[str]] = {}
@@ -224,8 +226,8 @@ class IngestWorker:
                 self._shed(item)
                 return
             await asyncio.sleep(FULL_WAIT_S)
-        while self._lost and self._edge.offer(self._lost[0]):
-            self._lost.popleft()
+        while self._lost and self._edge.offer(next(iter(self._lost.values()))):
+            del self._lost[next(iter(self._lost))]
 
     def _shed(self, packet: Packet) -> None:
         """Let the oldest packet go; its gap is told as soon as there is room."""
@@ -234,7 +236,15 @@ class IngestWorker:
             self._metrics.record_rejection(
                 Rejection(oldest.channel, RejectCause.OVERLOAD, len(oldest.samples))
             )
-            self._lost.append(Gap(oldest.channel, oldest.start_ns, oldest.end_ns, GapCause.OVERLOAD))
+            self._lose(Gap(oldest.channel, oldest.start_ns, oldest.end_ns, GapCause.OVERLOAD))
+
+    def _lose(self, gap: Gap) -> None:
+        """Keep a gap until there is room to tell it, joined with the one that it goes on from."""
+        before = self._lost.pop((gap.channel, gap.start_ns // NEAR_NS), gap)
+        whole = replace(gap, start_ns=before.start_ns)
+        self._lost[gap.channel, gap.end_ns // NEAR_NS] = whole
+        if len(self._lost) > MAXIMUM_LOST:
+            del self._lost[next(iter(self._lost))]
 
 
 def has_bug(task: asyncio.Task[Any]) -> bool:
@@ -245,7 +255,10 @@ def has_bug(task: asyncio.Task[Any]) -> bool:
 
 async def paced_packets(source: ArchiveSourceSettings) -> AsyncIterator[Packet | Rejection]:
     """Yield an archive's packets when their data time has come, `speed` times faster than they were made."""
-    index = index_archive([source.path], source.streams)
+    try:  # beside the loop: a large folder must not keep the servers waiting
+        index = await asyncio.to_thread(index_archive, [source.path], source.streams)
+    except RecordError as error:
+        raise SourceError(str(error)) from error
     began_s, first_ns = monotonic_s(), None
     for count, packet in enumerate(iterate_packets(index, source=source.name)):
         if isinstance(packet, Packet) and source.speed > 0:

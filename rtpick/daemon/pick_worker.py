@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from queue import Empty, SimpleQueue
 
 from rtpick.daemon.links import Arriving, Emitted, Result, emit
 from rtpick.picking.picker import Picker
 from rtpick.runtime.clock import monotonic_s, wall_ns
 from rtpick.runtime.edge import Edge
+from rtpick.runtime.orders import Orders
 from rtpick.runtime.worker import Worker
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import StationId
@@ -57,7 +57,7 @@ class PickWorker:
         self._to_associate = to_associate
         self._metrics = metrics
         self._count_windows = count_windows
-        self._orders: SimpleQueue[Callable[[Picker], None]] = SimpleQueue()
+        self._orders = Orders[Picker]()
         self._known_stations = set(known_stations)
         self._inferred = 0
         self._heard_s: tuple[float, float] | None = None
@@ -65,12 +65,12 @@ class PickWorker:
 
     def order(self, change: Callable[[Picker], None]) -> None:
         """Have a change made to the picker between two batches, by its own thread."""
-        self._orders.put(change)
+        self._orders.give(change)
 
     def body(self, worker: Worker) -> None:
         """Run until the link from ingest has ended."""
         while not self._incoming.ended:
-            self._obey()
+            self._orders.obey(self._picker)
             for item in self._incoming.take(TAKE_PACKETS, IDLE_S, LINGER_S):
                 self._accept(item, worker)
                 if self._picker.waiting_count >= self._picker.engine.batch_size:
@@ -93,13 +93,6 @@ class PickWorker:
         if inferred != self._inferred:
             self._inferred = inferred
             self._heard_s = None
-
-    def _obey(self) -> None:
-        try:
-            while True:
-                self._orders.get_nowait()(self._picker)
-        except Empty:
-            return
 
     def _accept(self, item: Arriving, worker: Worker) -> None:
         if isinstance(item, EndOfStream):

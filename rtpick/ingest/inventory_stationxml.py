@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +10,7 @@ from xml.etree import ElementTree
 
 from obspy import read_inventory as read_with_obspy
 
+from rtpick.ingest.obspy_reading import read_quietly
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import InventoryError
 from rtpick.vocabulary.inventory import Channel, Station
@@ -39,13 +39,7 @@ def read_stationxml(path: Path) -> list[Station]:
     content = path.read_bytes()
     if content.lstrip()[:1] == b"<":
         content = _without_stages(path, content)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # obspy warns of each channel without a depth
-        try:
-            found = read_with_obspy(BytesIO(content))
-        except Exception as error:
-            reason = str(error) or type(error).__name__
-            raise InventoryError(f"{path}: no inventory that can be read: {reason}") from error
+    found = read_quietly(read_with_obspy, BytesIO(content), path, "inventory", InventoryError)
     try:
         return list(_stations(found))
     except (TypeError, ValueError) as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from obspy import read_events
 
+from rtpick.ingest.obspy_reading import read_quietly
 from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.errors import PickTableError
 from rtpick.vocabulary.event import Arrival, Event, EventStatus, Magnitude, Origin
@@ -30,14 +30,7 @@ def read_quakeml(path: Path) -> list[Event]:
     An event without an origin, or that its author has given up, is left out. What the file does not say of
     an origin's quality is NaN.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # obspy warns of ids that it finds unusual
-        try:
-            found = read_events(str(path))
-        except Exception as error:
-            raise PickTableError(
-                f"{path}: no QuakeML that can be read: {error or type(error).__name__}"
-            ) from error
+    found = read_quietly(read_events, str(path), path, "QuakeML", PickTableError)
     return [_event(item) for item in found if item.event_type not in _GIVEN_UP and item.origins]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from obspy import read_inventory as read_with_obspy
 
+from rtpick.ingest.obspy_reading import read_quietly
 from rtpick.vocabulary.codes import ChannelId
 from rtpick.vocabulary.errors import InventoryError
 from rtpick.vocabulary.response import Response, Responses
@@ -42,21 +42,13 @@ def read_responses(files: Iterable[Path | str]) -> Responses:
 
 
 def _responses(path: Path) -> Iterator[Response]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # obspy warns of each channel without a depth
-        try:
-            found = read_with_obspy(str(path))
-        except Exception as error:
-            raise InventoryError(
-                f"{path}: no inventory that can be read: {error or type(error).__name__}"
-            ) from error
-        for network in found:
-            for station in network:
-                for channel in station:
-                    code = ChannelId(network.code, station.code, channel.location_code or "", channel.code)
-                    response = _response(path, code, channel)
-                    if response is not None:
-                        yield response
+    for network in read_quietly(read_with_obspy, str(path), path, "inventory", InventoryError):
+        for station in network:
+            for channel in station:
+                code = ChannelId(network.code, station.code, channel.location_code or "", channel.code)
+                response = _response(path, code, channel)
+                if response is not None:
+                    yield response
 
 
 def _response(path: Path, code: ChannelId, channel: Any) -> Response | None:

@@ -78,6 +78,7 @@ DOORS = {
     "threading": {"runtime"},
     "multiprocessing": {"runtime"},
     "signal": {"runtime"},
+    "queue": {"runtime"},
     "sched": set(),
     # For the name of torch's own refusal alone; test_habits forbids to load anything.
     "pickle": {"networks.seisbench"},

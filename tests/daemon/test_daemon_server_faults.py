@@ -20,6 +20,13 @@ def configured(make_rig, protocol: str = "auto", *more: str):
     return rig
 
 
+def begun(make_rig, make_puppet, protocol: str):
+    """A daemon that listens to a server which has nothing yet."""
+    rig = configured(make_rig, protocol)
+    puppet = make_puppet(rig)
+    return rig, puppet, rig.start_daemon()
+
+
 def portions(puppet) -> list[tuple[int, int]]:
     count = len(puppet.records)
     return [(start, min(start + PORTION, count)) for start in range(0, count, PORTION)]
@@ -37,9 +44,7 @@ def test_a_ring_wiped_again_and_again_costs_nothing_that_was_served(
     make_rig, make_puppet, undisturbed, protocol
 ):
     """Numbers begin again at 1 each time: first below the number asked for, then beyond it."""
-    rig = configured(make_rig, protocol)
-    puppet = make_puppet(rig)
-    daemon = rig.start_daemon()
+    rig, puppet, daemon = begun(make_rig, make_puppet, protocol)
     for start, stop in portions(puppet):
         puppet.publish(start, stop)
         puppet.wait_until_sent()
@@ -54,9 +59,7 @@ def test_a_wiped_ring_that_has_grown_beyond_the_old_number_is_noticed(
     make_rig, make_puppet, undisturbed, protocol
 ):
     """The number asked for exists and is another record: only its time tells."""
-    rig = configured(make_rig, protocol)
-    puppet = make_puppet(rig)
-    daemon = rig.start_daemon()
+    rig, puppet, daemon = begun(make_rig, make_puppet, protocol)
     puppet.publish(0, 40)
     puppet.wait_until_sent()
     puppet.do(lambda server: server.wipe())
@@ -75,9 +78,7 @@ def test_a_ring_rolled_back_uses_numbers_again_and_costs_nothing(
     make_rig, make_puppet, undisturbed, protocol, rolled_back
 ):
     """The server comes back from an older copy: old records are there again, new ones get used numbers."""
-    rig = configured(make_rig, protocol)
-    puppet = make_puppet(rig)
-    daemon = rig.start_daemon()
+    rig, puppet, daemon = begun(make_rig, make_puppet, protocol)
     puppet.publish(0, 120)
     puppet.wait_until_sent()
     puppet.do(lambda server: server.stop_listening())
@@ -94,9 +95,7 @@ def test_a_ring_rolled_back_uses_numbers_again_and_costs_nothing(
 def test_connections_dropped_within_records_again_and_again_cost_nothing(
     make_rig, make_puppet, undisturbed, protocol
 ):
-    rig = configured(make_rig, protocol)
-    puppet = make_puppet(rig)
-    daemon = rig.start_daemon()
+    rig, puppet, daemon = begun(make_rig, make_puppet, protocol)
     for start, stop in portions(puppet):
         puppet.do(lambda server: server.pause())
         puppet.publish(start, stop - 1)
@@ -117,9 +116,7 @@ def test_connections_dropped_within_records_again_and_again_cost_nothing(
 def test_a_server_that_restarts_with_its_ring_again_and_again_costs_nothing(
     make_rig, make_puppet, undisturbed, protocol
 ):
-    rig = configured(make_rig, protocol)
-    puppet = make_puppet(rig)
-    daemon = rig.start_daemon()
+    rig, puppet, daemon = begun(make_rig, make_puppet, protocol)
     for start, stop in portions(puppet):
         puppet.publish(start, stop - 10)
         puppet.wait_until_sent()
@@ -188,9 +185,7 @@ def test_a_server_process_killed_and_started_anew_again_and_again_costs_nothing(
 @PROTOCOLS
 def test_a_daemon_killed_between_two_rings_loses_nothing(make_rig, make_puppet, undisturbed, protocol):
     """Some stations were stored before the ring was lost, others behind it: numbers cannot be compared."""
-    rig = configured(make_rig, protocol)
-    puppet = make_puppet(rig)
-    daemon = rig.start_daemon()
+    rig, puppet, daemon = begun(make_rig, make_puppet, protocol)
     puppet.publish(0, 150)
     puppet.wait_until_sent()
     puppet.do(lambda server: server.wipe())

@@ -13,20 +13,21 @@ from prometheus_client import CollectorRegistry
 from rtpick.association.associate import new_state
 from rtpick.association.sites import prepare_travel_times
 from rtpick.daemon.associate_worker import AssociateWorker, Watermark
-from rtpick.daemon.ingest_worker import IngestWorker
+from rtpick.daemon.ingest_worker import IngestWorker, paced_packets
 from rtpick.daemon.links import Arriving, Emitted
 from rtpick.daemon.reload import restart_keys
 from rtpick.ingest.source_status import SourceState, SourceStatus
 from rtpick.runtime.edge import Edge
 from rtpick.runtime.worker import Worker
-from rtpick.settings.schema import AssociationSettings, LoggingSettings, Settings
+from rtpick.settings.schema import ArchiveSourceSettings, AssociationSettings, LoggingSettings, Settings
 from rtpick.telemetry.logs import configure_logging
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
+from rtpick.vocabulary.errors import SourceError
 from rtpick.vocabulary.inventory import Inventory, Station
 from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import NS_PER_S
-from rtpick.vocabulary.waveform import Packet, Progress
+from rtpick.vocabulary.waveform import GapCause, Packet, Progress
 
 SETTINGS = {
     "sources": [{"type": "archive", "name": "files", "path": "x"}],
@@ -107,6 +108,19 @@ def test_overload_lets_the_oldest_packet_go_and_counts_it(ingest):
     waiting = edge.take(1000, 0.0)
     assert [item.start_ns // NS_PER_S for item in waiting] == list(range(3, 103))
     assert registry.get_sample_value("rtpick_overload_dropped_total") == 3
+    asyncio.run(worker._emit(packet("XX.A..HHZ", 103)))
+    _, gap = edge.take(10, 0.0)
+    assert (gap.start_ns, gap.end_ns, gap.cause) == (0, 3 * NS_PER_S, GapCause.OVERLOAD)
+
+
+def test_an_archive_that_is_gone_is_the_fault_of_its_source_alone(tmp_path):
+    async def read() -> None:
+        source = ArchiveSourceSettings(type="archive", name="gone", path=tmp_path / "nowhere")
+        async for _ in paced_packets(source):
+            pass
+
+    with pytest.raises(SourceError, match="nowhere"):
+        asyncio.run(read())
 
 
 def test_only_the_best_sensor_of_a_station_is_passed_on(ingest):
