@@ -67,7 +67,8 @@ class FiberLayout:
     @property
     def distances_m(self) -> npt.NDArray[np.float64]:
         """Distance of every row along the cable."""
-        return self.first_distance_m + self.channel_spacing_m * np.arange(self.channel_count)
+        rows_K = np.arange(self.channel_count, dtype=np.float64)
+        return self.first_distance_m + self.channel_spacing_m * rows_K
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +100,8 @@ class DasBlock:
     @property
     def end_ns(self) -> int:
         """Time just after the last sample (exclusive)."""
-        return self.start_ns + round(self.samples_KT.shape[1] * 1e9 / self.layout.sampling_rate_hz)
+        sample_count: int = self.samples_KT.shape[1]
+        return self.start_ns + round(sample_count * 1e9 / self.layout.sampling_rate_hz)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,13 +135,14 @@ class FiberPicks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FiberEventHints:
-    """What the event heads of a network say: at which channel an event's (P+S)/2 lies when, and its origin time.
+    """What the event heads of a network say of a channel: when an event passes it, and when it happened.
 
     Parameters
     ----------
     fiber : str
     channel_number_N : ndarray of int64
     center_ns_N : ndarray of int64
+        The middle between P and S.
     origin_ns_N : ndarray of int64
     probability_N : ndarray of float32
     """
