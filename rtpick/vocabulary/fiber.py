@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from rtpick.vocabulary.waveform import Float32Array
+from rtpick.vocabulary.waveform import Float32Array, GapCause
 
 
 class Quantity(StrEnum):
@@ -102,6 +102,68 @@ class DasBlock:
         """Time just after the last sample (exclusive)."""
         sample_count: int = self.samples_KT.shape[1]
         return self.start_ns + round(sample_count * 1e9 / self.layout.sampling_rate_hz)
+
+
+class FiberRejectCause(StrEnum):
+    """Why a message or samples of a fiber were set aside; bounded, for the metric's label."""
+
+    DUPLICATE = "duplicate"
+    OVERLAP = "overlap"
+    LATE = "late"
+    CLOCK_JUMP = "clock_jump"
+    FUTURE = "future"
+    DATE = "date"
+    CORRUPT = "corrupt"
+    LENGTH = "length"
+    NO_HEADER = "no_header"
+    LAYOUT = "layout"
+    FILTER = "filter"
+    TOO_LARGE = "too_large"
+    OVERLOAD = "overload"
+
+
+@dataclass(frozen=True, slots=True)
+class FiberRejection:
+    """A message or samples of a fiber that were set aside, and why; it becomes a count.
+
+    Parameters
+    ----------
+    fiber : str
+    cause : FiberRejectCause
+    sample_count : int
+        Time samples times channels; 0 where the message could not be read so far.
+    detail : str
+        One sentence for a person.
+    """
+
+    fiber: str
+    cause: FiberRejectCause
+    sample_count: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FiberGap:
+    """A span of a fiber without samples, ``[start_ns, end_ns)``, that is no longer waited for.
+
+    Parameters
+    ----------
+    fiber : str
+    start_ns, end_ns : int
+        Equal where only the source's own numbers tell that something was lost.
+    cause : GapCause
+    sample_count : int
+        Time samples times channels.
+    block_count : int or None
+        How many blocks, where the source numbers them.
+    """
+
+    fiber: str
+    start_ns: int
+    end_ns: int
+    cause: GapCause
+    sample_count: int = 0
+    block_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
