@@ -57,7 +57,7 @@ RUNTIME_MAY = {"vocabulary", "telemetry", "runtime"}
 # A room, or a module of it.
 DOORS = {
     "alembic": {"archive"},
-    "h5py": {"learning"},
+    "h5py": {"learning", "ingest"},
     "matplotlib": {"publish"},
     "numba": {"numeric"},
     "obspy": {"ingest", "publish.quakeml", "publish.quakeml_origin", "association.traveltime"},
