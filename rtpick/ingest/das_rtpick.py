@@ -80,7 +80,8 @@ def decode_rtpick(
     try:
         header = _read_header(_checked(message))
         if header.get("end") is True:
-            return state, [StreamEnd(fiber_of_part(state.terms.fiber, _part(header)), _sequence(header))]
+            fiber = fiber_of_part(state.terms.fiber, _part(header))
+            return state, [StreamEnd(fiber, _sequence(header), int(header["end_ns"]))]
         block = _read_block(header, message, state.terms, received_ns)
         return _note(state, str(header["stream"]), block)
     except UnusableMessageError as error:
@@ -231,9 +232,19 @@ def encode_rtpick(block: DasBlock, stream: str, sequence: int, part: int = 0) ->
     return _sealed([_dump(header), little.tobytes()])
 
 
-def encode_rtpick_end(fiber: str, stream: str, sequence: int, part: int = 0) -> list[bytes]:
-    """Write the end of a stream; `sequence` is the number the next block would have had."""
-    end = {"stream": stream, "sequence": sequence, "part": part, "end": True}
+def encode_rtpick_end(fiber: str, stream: str, sequence: int, end_ns: int, part: int = 0) -> list[bytes]:
+    """Write the end of a stream.
+
+    Parameters
+    ----------
+    fiber, stream : str
+    sequence : int
+        The number the next block would have had.
+    end_ns : int
+        Time just after the last sample.
+    part : int
+    """
+    end = {"stream": stream, "sequence": sequence, "part": part, "end_ns": end_ns, "end": True}
     return _sealed([_dump({"rtpick_das": VERSION, "fiber": fiber, **end})])
 
 

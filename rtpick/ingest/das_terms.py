@@ -74,10 +74,20 @@ class StreamBegin:
 
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
-    """A publisher has sent its last block; the next would have had the number `sequence`."""
+    """A publisher has sent its last block.
+
+    Parameters
+    ----------
+    fiber : str
+    sequence : int
+        The number that the next block would have had.
+    end_ns : int
+        Time just after the last sample.
+    """
 
     fiber: str
     sequence: int
+    end_ns: int
 
 
 News = LayoutNews | StreamBegin | StreamEnd

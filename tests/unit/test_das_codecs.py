@@ -284,7 +284,7 @@ def test_rtpick_frames_tell_starts_layouts_and_ends() -> None:
     state, decoded = RtpickState(TERMS), []
     first, second = encode_rtpick(make_block(), "a", 0), encode_rtpick(make_block(), "a", 1)
     restarted = encode_rtpick(make_block(channels=3), "b", 0)
-    for message in (first, second, restarted, encode_rtpick_end("north", "b", 1)):
+    for message in (first, second, restarted, encode_rtpick_end("north", "b", 1, T0)):
         state, items = decode_rtpick(state, message)
         decoded += items
     kinds = [type(item) for item in decoded]
@@ -298,7 +298,7 @@ def test_rtpick_frames_tell_starts_layouts_and_ends() -> None:
         DasBlock,
         StreamEnd,
     ]
-    assert decoded[-1] == StreamEnd("north", 1)
+    assert decoded[-1] == StreamEnd("north", 1, T0)
     assert [block.sequence for block in blocks_of(decoded)] == [0, 1, 0]
 
 
