@@ -6,8 +6,13 @@ import importlib.resources
 from pathlib import Path
 from typing import Any
 
+from rtpick.networks.eqnet_checkpoint import CHECKPOINT_SUFFIX, read_checkpoint
 from rtpick.networks.metadata import NetworkMetadata, parse_metadata, read_json
 from rtpick.networks.network import Network
+from rtpick.networks.phasenet_das import FiberNetwork
+from rtpick.networks.phasenet_das_metadata import ARCHITECTURE as FIBER_ARCHITECTURE
+from rtpick.networks.phasenet_das_metadata import parse_fiber_metadata
+from rtpick.networks.phasenet_das_weights import assemble_fiber
 from rtpick.networks.preprocess import Normalisation
 from rtpick.networks.seisbench import is_seisbench_file, read_seisbench
 from rtpick.networks.weights import assemble, check_fingerprint, check_header, read_safetensors
@@ -17,14 +22,14 @@ SHIPPED = "shipped"
 
 
 def load_network(name_or_path: str | Path = "default") -> Network:
-    """Load a network, in inference mode, on the CPU.
+    """Load a network for stations, in inference mode, on the CPU.
 
     Parameters
     ----------
     name_or_path
         ``"default"`` for the network that ships with rtpick; or the path of a ``.safetensors`` file with its
         JSON beside it (rtpick's own, or the reference PhaseNet's); or one of SeisBench's pair ``NAME.pt.v1``,
-        ``NAME.json.v1``.
+        ``NAME.json.v1``; or a checkpoint ``.pth`` of EQNet's training.
 
     Returns
     -------
@@ -35,7 +40,7 @@ def load_network(name_or_path: str | Path = "default") -> Network:
     Raises
     ------
     WeightsError
-        If a file is missing, damaged or does not fit; the message names it and what to do.
+        If a file is missing, damaged, does not fit or is for fibers; the message names it and what to do.
 
     Examples
     --------
@@ -46,17 +51,52 @@ def load_network(name_or_path: str | Path = "default") -> Network:
     >>> net(torch.randn(2, 3, 3000)).shape
     torch.Size([2, 3, 3000])
     """
+    network = load_any_network(name_or_path)
+    if isinstance(network, FiberNetwork):
+        raise WeightsError(f"{name_or_path} is a network for fibers: a station needs another")
+    return network
+
+
+def load_fiber_network(name_or_path: str | Path) -> FiberNetwork:
+    """Load a network for fibers, in inference mode, on the CPU.
+
+    Parameters
+    ----------
+    name_or_path
+        The name of a network that ships with rtpick; or the path of a ``.safetensors`` file with its JSON
+        beside it; or a checkpoint ``.pth`` of EQNet's training.
+
+    Returns
+    -------
+    FiberNetwork
+        ``net(raw_BKT)`` takes raw float32 samples and gives a `FiberAnswer`.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing, damaged, does not fit or is for stations; the message names it and what to do.
+    """
+    network = load_any_network(name_or_path)
+    if isinstance(network, Network):
+        raise WeightsError(f"{name_or_path} is a network for stations: a fiber needs another")
+    return network
+
+
+def load_any_network(name_or_path: str | Path) -> Network | FiberNetwork:
+    """Load a network of either kind; see `load_network` and `load_fiber_network`."""
     if str(name_or_path) in shipped_names():
         with importlib.resources.as_file(importlib.resources.files(__package__) / SHIPPED) as folder:
             return _load_safetensors(folder / f"{name_or_path}.safetensors")
     path = Path(name_or_path)
+    if path.suffix == CHECKPOINT_SUFFIX:
+        return read_checkpoint(path)
     if is_seisbench_file(path):
         return read_seisbench(path)
     if path.suffix == ".safetensors":
         return _load_safetensors(path)
     raise WeightsError(
         f"{name_or_path} is no network: give one of {', '.join(shipped_names())}, "
-        "or the path of a .safetensors or SeisBench .pt.v1 file"
+        "or the path of a .safetensors, SeisBench .pt.v1 or EQNet .pth file"
     )
 
 
@@ -67,14 +107,19 @@ def shipped_names() -> list[str]:
     return sorted(name.removesuffix(".safetensors") for name in files if name.endswith(".safetensors"))
 
 
-def _load_safetensors(path: Path) -> Network:
+def _load_safetensors(path: Path) -> Network | FiberNetwork:
     state, header = read_safetensors(path)
     json_path = path.with_suffix(".json")
     content = read_json(json_path)
     if isinstance(content.get("architecture"), dict):
         return assemble(state, _reference_metadata(content, json_path), path)
+    if content.get("architecture") == FIBER_ARCHITECTURE:
+        fiber_metadata = parse_fiber_metadata(content, json_path)
+        check_header(header, fiber_metadata.header, path)
+        check_fingerprint(state, fiber_metadata.weights_sha256, path)
+        return assemble_fiber(state, fiber_metadata, path)
     metadata = parse_metadata(content, json_path)
-    check_header(header, metadata, path)
+    check_header(header, metadata.header, path)
     check_fingerprint(state, metadata.weights_sha256, path)
     return assemble(state, metadata, path)
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from rtpick.networks.eqnet_options import UNetOptions, parse_options
 from rtpick.networks.preprocess import Normalisation
 from rtpick.vocabulary.errors import NetworkError, WeightsError
 from rtpick.vocabulary.model_version import ModelVersion
@@ -48,6 +49,8 @@ class NetworkMetadata:
         A sentence or two for people.
     weights_sha256
         Fingerprint of the weights, see `rtpick.networks.weights.fingerprint`.
+    options
+        Shape of a ``phasenet_v1``; None for an architecture that has but one.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class NetworkMetadata:
     licence: str = "unknown"
     description: str = ""
     weights_sha256: str = field(default="0" * 64)
+    options: UNetOptions | None = None
 
     def __post_init__(self) -> None:
         _check_order("component_order", self.component_order, COMPONENTS)
@@ -86,6 +90,15 @@ class NetworkMetadata:
     def model_version(self) -> str:
         """Name and fingerprint, for example ``default-1a2b3c4d``."""
         return str(ModelVersion(self.name, self.weights_sha256))
+
+    @property
+    def header(self) -> dict[str, str]:
+        """What the weights' own file repeats: it cannot be paired with other metadata unnoticed."""
+        return {
+            "architecture": self.architecture,
+            "component_order": self.component_order,
+            "phases": "".join(self.phases),
+        }
 
 
 def write_metadata(metadata: NetworkMetadata, path: Path) -> None:
@@ -113,13 +126,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def parse_metadata(content: Mapping[str, Any], path: Path) -> NetworkMetadata:
-    """Build the metadata from a JSON object; nothing may be missing and nothing unknown.
+    """Build the metadata from a JSON object; nothing may be missing but the options, and nothing unknown.
 
     Raises
     ------
     WeightsError
         Naming the file and the field.
     """
+    content = {"options": None, **content}
     _check_keys(content, NetworkMetadata, f"{path}")
     rule = content["normalisation"]
     if not isinstance(rule, Mapping):
@@ -133,9 +147,10 @@ def parse_metadata(content: Mapping[str, Any], path: Path) -> NetworkMetadata:
                 "phases": tuple(content["phases"]),
                 "blinding_samples": (int(left), int(right)),
                 "normalisation": Normalisation(**rule),
+                "options": None if content["options"] is None else parse_options(content["options"]),
             }
         )
-    except (NetworkError, TypeError, ValueError) as error:
+    except (NetworkError, AttributeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: {error}; correct the file or fetch it again") from None
 
 

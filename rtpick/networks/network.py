@@ -8,12 +8,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rtpick.networks.eqnet_options import UNetOptions
+from rtpick.networks.eqnet_station import StationUNet
 from rtpick.networks.metadata import NetworkMetadata
 from rtpick.networks.phasenet import PhaseNet
 from rtpick.networks.preprocess import normalise
 from rtpick.vocabulary.errors import NetworkError
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"phasenet": PhaseNet}
+ARCHITECTURES: dict[str, type[PhaseNet] | type[StationUNet]] = {
+    "phasenet": PhaseNet,
+    "phasenet_v1": StationUNet,
+}
 
 
 class Network(nn.Module):
@@ -92,17 +97,29 @@ class Network(nn.Module):
         return torch.where(present_B1T, probability_BPT, certain_P[None, :, None])
 
 
-def build_architecture(name: str) -> nn.Module:
+def build_architecture(name: str, options: UNetOptions | None = None) -> nn.Module:
     """Build the module of this name, randomly initialised.
+
+    Parameters
+    ----------
+    name
+        ``phasenet`` or ``phasenet_v1``.
+    options
+        Shape of a ``phasenet_v1``, None for its own.
 
     Raises
     ------
     NetworkError
-        If there is no such architecture.
+        If there is no such architecture, or it takes no options.
     """
     if name not in ARCHITECTURES:
         raise NetworkError(f"architecture {name!r} is unknown: rtpick has {', '.join(sorted(ARCHITECTURES))}")
-    return ARCHITECTURES[name]()
+    architecture = ARCHITECTURES[name]
+    if options is None:
+        return architecture()
+    if architecture is not StationUNet:
+        raise NetworkError(f"architecture {name!r} has but one shape: leave its options out")
+    return StationUNet(options)
 
 
 def _check_input(wave_BCT: Tensor, n_components: int) -> None:

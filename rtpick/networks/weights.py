@@ -78,15 +78,20 @@ def write_network(architecture: nn.Module, metadata: NetworkMetadata, path: Path
     NetworkMetadata
         As written, with the weights' fingerprint.
     """
-    state = {
+    state = portable_state(architecture)
+    written = replace(metadata, weights_sha256=fingerprint(state))
+    path.write_bytes(save(state, metadata=written.header))
+    write_metadata(written, path.with_suffix(".json"))
+    return written
+
+
+def portable_state(architecture: nn.Module) -> dict[str, Tensor]:
+    """Return parameters and running statistics by name: float32, on the CPU, without batch counters."""
+    return {
         name: tensor.detach().cpu().to(torch.float32).contiguous()
         for name, tensor in architecture.state_dict().items()
         if not name.endswith(COUNTERS)
     }
-    written = replace(metadata, weights_sha256=fingerprint(state))
-    path.write_bytes(save(state, metadata=_header(written)))
-    write_metadata(written, path.with_suffix(".json"))
-    return written
 
 
 def assemble(state: Mapping[str, Tensor], metadata: NetworkMetadata, path: Path) -> Network:
@@ -107,10 +112,10 @@ def assemble(state: Mapping[str, Tensor], metadata: NetworkMetadata, path: Path)
         If names or shapes are not the architecture's.
     """
     try:
-        architecture = build_architecture(metadata.architecture)
+        architecture = build_architecture(metadata.architecture, metadata.options)
     except NetworkError as error:
         raise WeightsError(f"{path}: {error}") from None
-    _check_state(state, architecture, path)
+    check_state(state, architecture, path)
     architecture.load_state_dict(dict(state), strict=False)
     network = Network(architecture, replace(metadata, weights_sha256=fingerprint(state)))
     network.eval()
@@ -118,15 +123,24 @@ def assemble(state: Mapping[str, Tensor], metadata: NetworkMetadata, path: Path)
     return network
 
 
-def check_header(header: Mapping[str, str], metadata: NetworkMetadata, path: Path) -> None:
+def check_header(header: Mapping[str, str], described: Mapping[str, str], path: Path) -> None:
     """Refuse a sidecar that contradicts the header of its weights.
+
+    Parameters
+    ----------
+    header
+        As the weights' file has it.
+    described
+        As the sidecar would have it.
+    path
+        The weights' file, for messages.
 
     Raises
     ------
     WeightsError
         Naming the field and both values.
     """
-    for name, expected in _header(metadata).items():
+    for name, expected in described.items():
         found = header.get(name, expected)
         if found != expected:
             raise WeightsError(
@@ -144,15 +158,14 @@ def check_fingerprint(state: Mapping[str, Tensor], expected: str, path: Path) ->
         )
 
 
-def _header(metadata: NetworkMetadata) -> dict[str, str]:
-    return {
-        "architecture": metadata.architecture,
-        "component_order": metadata.component_order,
-        "phases": "".join(metadata.phases),
-    }
+def check_state(state: Mapping[str, Tensor], architecture: nn.Module, path: Path) -> None:
+    """Refuse tensors whose names or shapes are not the architecture's, or that are not finite.
 
-
-def _check_state(state: Mapping[str, Tensor], architecture: nn.Module, path: Path) -> None:
+    Raises
+    ------
+    WeightsError
+        Naming the first tensor that is wrong.
+    """
     wanted = {k: v.shape for k, v in architecture.state_dict().items() if not k.endswith(COUNTERS)}
     found = {k: v.shape for k, v in state.items() if not k.endswith(COUNTERS)}
     remedy = f"{path} does not fit the architecture: name the architecture that it was trained with"
