@@ -1,0 +1,153 @@
+"""Recorded noise of real cables, made as long and as wide as a sample needs.
+
+Shape suffixes: K fiber channel, T time, F frequency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import scipy.fft
+from scipy.ndimage import zoom
+
+from rtpick.learning.das_sample import SAMPLING_RATE_HZ, FloatKT
+from rtpick.learning.das_synthetic_cable import smooth_curve
+from rtpick.learning.das_synthetic_noise import log_uniform
+from rtpick.learning.dataset import DatasetError
+from rtpick.learning.resample import resample_rate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """A stretch of a cable's record without an earthquake.
+
+    Attributes
+    ----------
+    name
+        Of its file.
+    samples_KT
+        (channel, time) at 100 Hz, each channel without its mean.
+    channel_spacing_m
+        Between rows.
+    """
+
+    name: str
+    samples_KT: FloatKT
+    channel_spacing_m: float
+
+
+def read_backgrounds(
+    folder: Path,
+    *,
+    leave_out: Sequence[str] = (),
+    quiet_s: Mapping[str, tuple[float, float]] | None = None,
+    pattern: str = "noise*.h5",
+) -> list[Background]:
+    """Read the noise records of a folder: HDF5 with `data` (channel, time) and its attributes `dt_s`, `dx_m`.
+
+    Parameters
+    ----------
+    folder
+        Where the files lie.
+    leave_out
+        File names without ending that training must not see.
+    quiet_s
+        By file name without ending: from when to when, in seconds from the start, nothing happens; the
+        rest is not read.
+    pattern
+        Which files are noise.
+
+    Raises
+    ------
+    DatasetError
+        If no file remains, or one has no such data.
+    """
+    paths = [path for path in sorted(folder.glob(pattern)) if path.stem not in leave_out]
+    if not paths:
+        raise DatasetError(f"{folder} has no {pattern} to learn noise from: give another folder or pattern")
+    return [_read_background(path, (quiet_s or {}).get(path.stem)) for path in paths]
+
+
+def spread_background(rng: np.random.Generator, background: Background, shape: tuple[int, int]) -> FloatKT:
+    """Make noise of any shape from a record: stretched, turned round, and continued.
+
+    It is continued either by its own mirror images, or by drawing anew a field with the same power at
+    each wavenumber
+    and frequency, whose channels are as differently loud.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> record = Background("hill", rng.standard_normal((6, 80)).astype(np.float32), 10.0)
+    >>> spread_background(rng, record, (16, 256)).shape
+    (16, 256)
+    """
+    wave_KT = _stretched(rng, background.samples_KT)
+    wave_KT = wave_KT[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])] * np.float32(rng.choice([-1.0, 1.0]))
+    texture = rng.random() < 0.6 or wave_KT.shape[1] < shape[1] // 8
+    spread_KT = _texture(rng, wave_KT, shape) if texture else _mirrored(rng, wave_KT, shape)
+    loudness_K = np.exp(rng.uniform(0.0, 0.4) * smooth_curve(rng, shape[0], log_uniform(rng, 8.0, 150.0)))
+    return np.ascontiguousarray(spread_KT * loudness_K.astype(np.float32)[:, None], dtype=np.float32)
+
+
+def _read_background(path: Path, quiet_s: tuple[float, float] | None) -> Background:
+    try:
+        with h5py.File(path, "r") as h5:
+            data = h5["data"]
+            samples_KT = data[()].astype(np.float32)
+            interval_s, spacing_m = float(data.attrs["dt_s"]), float(data.attrs["dx_m"])
+    except (OSError, KeyError) as error:
+        raise DatasetError(f"{path}: {error}; it needs `data` with attributes dt_s and dx_m") from error
+    if quiet_s is not None:
+        samples_KT = samples_KT[:, round(quiet_s[0] / interval_s) : round(quiet_s[1] / interval_s)]
+    samples_KT = samples_KT - samples_KT.mean(axis=1, keepdims=True)
+    samples_KT = _resampled(samples_KT, 1.0 / interval_s)
+    alive_K = samples_KT.std(axis=1) > 1e-6 * np.median(samples_KT.std(axis=1))
+    return Background(path.stem, samples_KT[alive_K], spacing_m)
+
+
+def _resampled(samples_KT: FloatKT, rate_hz: float) -> FloatKT:
+    """Bring channels to 100 Hz, a file's odd rate rounded to whole hertz."""
+    return resample_rate(samples_KT, float(round(rate_hz)), SAMPLING_RATE_HZ)
+
+
+def _stretched(rng: np.random.Generator, wave_KT: FloatKT) -> FloatKT:
+    """Stretch by half to twice in time, by a third to three times along the cable, one time in two each."""
+    factor_K = log_uniform(rng, 1 / 3, 3.0) if rng.random() < 0.5 else 1.0
+    factor_T = log_uniform(rng, 0.5, 2.0) if rng.random() < 0.5 else 1.0
+    factor_K = max(factor_K, 4.0 / len(wave_KT))
+    if factor_K == factor_T == 1.0:
+        return wave_KT
+    stretched_KT: FloatKT = zoom(wave_KT, (factor_K, factor_T), order=1)
+    return stretched_KT
+
+
+def _mirrored(rng: np.random.Generator, wave_KT: FloatKT, shape: tuple[int, int]) -> FloatKT:
+    """Walk to and fro through the record from a random place."""
+    index = []
+    for there, wanted in zip(wave_KT.shape, shape, strict=True):
+        period = max(2 * (there - 1), 1)
+        place = (int(rng.integers(period)) + np.arange(wanted)) % period
+        index.append(np.where(place < there, place, period - place))
+    return wave_KT[np.ix_(index[0], index[1])]
+
+
+def _texture(rng: np.random.Generator, wave_KT: FloatKT, shape: tuple[int, int]) -> FloatKT:
+    """Draw a random field with the record's power spectrum, its channels as differently loud."""
+    spread_K1 = np.maximum(wave_KT.std(axis=1, keepdims=True), 1e-12)
+    taper_1T = np.hanning(wave_KT.shape[1]).astype(np.float32)[None, :]
+    amplitude_KF = np.abs(scipy.fft.rfft2(wave_KT / spread_K1 * taper_1T)).astype(np.float32)
+    # By wavenumber in order, so that neighbours can be interpolated.
+    ordered_KF = scipy.fft.fftshift(amplitude_KF, axes=0)
+    wanted_F = shape[1] // 2 + 1
+    factors = (shape[0] / ordered_KF.shape[0], wanted_F / ordered_KF.shape[1])
+    finer_KF = scipy.fft.ifftshift(zoom(ordered_KF, factors, order=1, mode="grid-wrap"), axes=0)
+    phase_KF = rng.standard_normal((*finer_KF.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
+    field_KT: FloatKT = scipy.fft.irfft2(finer_KF * phase_KF, s=shape)
+    loudness_K = rng.choice(spread_K1[:, 0] / np.median(spread_K1), size=shape[0])
+    mixed_K1 = (loudness_K ** rng.uniform(0.0, 1.0)).astype(np.float32)[:, None]
+    return field_KT / max(float(field_KT.std()), 1e-30) * mixed_K1
