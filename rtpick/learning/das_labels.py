@@ -276,7 +276,8 @@ def _labelled(
 
 def _numbers(picks: pd.DataFrame, column: str, missing: float | None = None) -> NDArray[np.float64]:
     """Read a column of numbers, which others may have written as text; `missing` stands for it if it is
-    not there."""
+    not there.
+    """
     if column not in picks and missing is not None:
         return np.full(len(picks), missing)
     numbers_N = np.asarray(picks[column].astype(np.float64), np.float64)
