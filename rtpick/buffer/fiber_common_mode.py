@@ -14,7 +14,7 @@ from rtpick.vocabulary.waveform import Float32Array
 
 CommonMode = Literal["off", "steps", "median"]
 
-STEP_RATIO = 3.0
+STEP_RATIO = 4.0
 """A median so many times the channels' usual distance from it is no wave: a wave differs along the fiber."""
 
 MINIMUM_CHANNELS = 8

@@ -166,9 +166,7 @@ def _rate(layout: FiberLayout) -> Fraction:
     return nominal_rate(layout.sampling_rate_hz, Fraction(round(layout.sampling_rate_hz) or 1))
 
 
-def _kind(
-    before: Continuity, start: int, accepted: tuple[Span, ...], repeated: int, late: int
-) -> BlockKind:
+def _kind(before: Continuity, start: int, accepted: tuple[Span, ...], repeated: int, late: int) -> BlockKind:
     if not accepted:
         return BlockKind.LATE if late else BlockKind.DUPLICATE
     if before.newest == before.origin or (before.lead and before.newest == before.lead.end):

@@ -131,9 +131,7 @@ class FiberIntake:
     def _reach_s(self) -> float:
         return 2 * self._settings.reorder_budget_s + 60.0
 
-    def _take(
-        self, block: DasBlock, verdict: Verdict, notes: list[Note]
-    ) -> tuple[list[Stretch], list[Note]]:
+    def _take(self, block: DasBlock, verdict: Verdict, notes: list[Note]) -> tuple[list[Stretch], list[Note]]:
         self._thread = thread = verdict.thread
         notes = [*notes, *_refusals(block, verdict)]
         for span in verdict.accepted:

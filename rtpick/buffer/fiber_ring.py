@@ -6,8 +6,12 @@ K channel, T time. A missing sample is NaN: the ring is its own validity mask.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from rtpick.numeric.compiled import compiled
 from rtpick.vocabulary.waveform import Float32Array
+
+IntArray = npt.NDArray[np.int64]
 
 
 class FiberRing:
@@ -88,6 +92,14 @@ class FiberRing:
             part_KT = self._memory_KT[row + top : row + bottom, place : place + count]
             out_KT[top:bottom, begin - start : begin - start + count] = part_KT
 
+    def largest(self, row_N: IntArray, start_N: IntArray, end_N: IntArray) -> Float32Array:
+        """Find the largest absolute sample of each row's span; NaN where the ring has lost its start."""
+        largest_N = np.empty(len(row_N), np.float32)
+        oldest = self._head if self.first is None else self.first
+        ends_N = np.clip(end_N, start_N, self._head)
+        _largest(self._memory_KT, row_N, start_N, np.where(start_N < oldest, start_N, ends_N), largest_N)
+        return largest_N
+
     def count_present(self, start: int, end: int) -> int:
         """Count the times at which samples were written."""
         parts = self._parts(*self._known(start, end))
@@ -114,3 +126,15 @@ class FiberRing:
             self._present_T[place : place + count] = False
 
 
+@compiled
+def _largest(
+    memory_KT: Float32Array, row_N: IntArray, start_N: IntArray, end_N: IntArray, out_N: Float32Array
+) -> None:
+    """Find the largest absolute sample of each span; NaN where it has none."""
+    length = memory_KT.shape[1]
+    for n in range(len(row_N)):
+        out_N[n] = np.nan
+        for i in range(start_N[n], end_N[n]):
+            size = abs(memory_KT[row_N[n], i % length])
+            if size == size and not out_N[n] >= size:  # noqa: PLR0124 - not NaN
+                out_N[n] = size

@@ -1,0 +1,105 @@
+"""What the picker of fibers asks of a network, wherever it runs.
+
+B batch, P phase, K fiber channel, T time; J, U channel and time of a coarser grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from rtpick.buffer.fiber_tiles import ALIGNMENT, TileGeometry
+from rtpick.vocabulary.fiber import Quantity
+from rtpick.vocabulary.waveform import Float32Array
+
+HINT_STEP = ALIGNMENT
+"""Channels and samples between two answers about events."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FiberAnswer:
+    """What a network says of a batch of tiles.
+
+    Parameters
+    ----------
+    prob_BPKT : ndarray of float32
+        Probability of each phase.
+    center_BJU : ndarray of float32, optional
+        Probability that an event's middle between P and S passes, at every 16th channel and sample.
+    travel_BJU : ndarray of float32, optional
+        Samples since the event's origin, there.
+    """
+
+    prob_BPKT: Float32Array
+    center_BJU: Float32Array | None = None
+    travel_BJU: Float32Array | None = None
+
+
+class FiberEngine(Protocol):
+    """A network for tiles of a fiber.
+
+    Attributes
+    ----------
+    model_version : str
+    phases : tuple of str
+        Of the rows of probability.
+    sampling_rate_hz : float
+    quantities : collection of Quantity
+        What it was trained on.
+    geometry : TileGeometry
+        How it likes its tiles; the settings may say otherwise.
+    channel_multiple : int
+        Tiles have a multiple of so many channels.
+    sample_multiple : int
+        And of so many samples.
+    batch_size : int
+        Tiles that are worth a batch.
+    answers_events : bool
+    """
+
+    model_version: str
+    phases: tuple[str, ...]
+    sampling_rate_hz: float
+    quantities: Collection[Quantity]
+    geometry: TileGeometry
+    channel_multiple: int
+    sample_multiple: int
+    batch_size: int
+    answers_events: bool
+
+    def infer(self, tiles_BKT: Float32Array) -> FiberAnswer:
+        """Compute the probabilities; samples are NaN where missing.
+
+        On a CPU what it says of a tile does not depend, to the last bit, on the batch that it came in.
+        """
+
+
+class Pending(Protocol):
+    """An answer that is being worked on."""
+
+    def done(self) -> bool:
+        """Whether it is there."""
+
+    def result(self) -> FiberAnswer:
+        """Wait for it, and raise what went wrong."""
+
+
+Work = Callable[[], FiberAnswer]
+Submit = Callable[[Work], Pending]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Finished:
+    answer: FiberAnswer
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> FiberAnswer:
+        return self.answer
+
+
+def run_at_once(work: Work) -> Pending:
+    """Do it now, and be done."""
+    return _Finished(work())

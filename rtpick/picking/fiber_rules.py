@@ -1,0 +1,126 @@
+"""Settle how a fiber's tiles lie and are read, from the settings and the network's own wishes.
+
+P phase, K fiber channel, T time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rtpick.buffer.fiber_tiles import TileGeometry
+from rtpick.picking.fiber_engine import HINT_STEP, FiberEngine
+from rtpick.picking.fiber_lane import LaneRule
+from rtpick.picking.fiber_stack import taper
+from rtpick.picking.fiber_trigger import IntArray
+from rtpick.settings.fiber import FiberPickingSettings, FiberSettings
+from rtpick.vocabulary.errors import SettingsError
+
+AMPLITUDE_S = {"P": "amplitude_p_s", "S": "amplitude_s_s"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FiberRules:
+    """All that is settled for the fibers of one network.
+
+    Parameters
+    ----------
+    geometry : TileGeometry
+        Of a fiber with enough channels.
+    threshold_P : ndarray of float32
+    reach_P : ndarray of int64
+        Samples behind an onset in which its amplitude is sought.
+    half_window, gap_guard : int
+        Samples.
+    """
+
+    geometry: TileGeometry
+    threshold_P: np.ndarray
+    reach_P: IntArray
+    half_window: int
+    gap_guard: int
+
+    def picking(self, geometry: TileGeometry) -> LaneRule:
+        """How the sheet of phases is read."""
+        weight_K = taper(geometry.channels, tapered=geometry.tapered)
+        weight_T = taper(geometry.spoken, tapered=geometry.tapered)
+        return LaneRule(
+            self.threshold_P, self.half_window, geometry.lead, geometry.spoken, weight_K, weight_T
+        )
+
+    def hinting(self, geometry: TileGeometry, threshold: float) -> LaneRule:
+        """How the sheet of event centres is read."""
+        rows, lead, spoken = (n // HINT_STEP for n in (geometry.channels, geometry.lead, geometry.spoken))
+        half = max(round(self.half_window / HINT_STEP), 1)
+        weights = taper(rows, tapered=geometry.tapered), taper(spoken, tapered=geometry.tapered)
+        return LaneRule(np.full(1, threshold, np.float32), half, lead, spoken, *weights)
+
+
+def fiber_rules(settings: FiberSettings, engine: FiberEngine) -> FiberRules:
+    """Join the settings with what the network wants.
+
+    Raises
+    ------
+    SettingsError
+        If the tiles would not fit the network, or the memory is too short for them.
+    """
+    picking, rate_hz = settings.picking, engine.sampling_rate_hz
+    geometry = _geometry(picking, engine)
+    _check_geometry(geometry, engine)
+    seconds = [getattr(picking, AMPLITUDE_S.get(phase, "amplitude_s_s")) for phase in engine.phases]
+    reach_P = np.array([round(reach_s * rate_hz) for reach_s in seconds], np.int64)
+    longest = 2 * geometry.samples + int(reach_P.max()) + round(settings.buffer.health_cell_s * rate_hz)
+    if settings.buffer.memory_s * rate_hz < longest:
+        raise SettingsError(
+            f"buffer.memory_s of fibers is {settings.buffer.memory_s:g}: with tiles of {geometry.samples} "
+            f"samples at {rate_hz:g} Hz it must be at least {longest / rate_hz:.0f}"
+        )
+    thresholds = {"P": picking.p_threshold, "S": picking.s_threshold}
+    return FiberRules(
+        geometry,
+        np.array([thresholds[phase] for phase in engine.phases], np.float32),
+        reach_P,
+        round(picking.half_window_s * rate_hz),
+        round(picking.gap_guard_s * rate_hz),
+    )
+
+
+def fit_channels(geometry: TileGeometry, channel_count: int, multiple: int) -> TileGeometry:
+    """Make tiles no higher than a fiber needs.
+
+    Examples
+    --------
+    >>> fit_channels(TileGeometry(1024, 1024, 256, overlap_channels=256), 300, 256).channels
+    512
+    """
+    height = min(geometry.channels, -(-channel_count // multiple) * multiple)
+    return replace(geometry, channels=height, overlap_channels=min(geometry.overlap_channels, height - 1))
+
+
+def _geometry(picking: FiberPickingSettings, engine: FiberEngine) -> TileGeometry:
+    own = engine.geometry
+    asked = {
+        "channels": picking.tile_channels,
+        "samples": picking.tile_samples,
+        "stride": picking.stride_samples,
+        "lead": picking.lead_samples,
+        "guard": picking.guard_samples,
+        "overlap_channels": picking.overlap_channels,
+    }
+    # pydantic knows integers; replace() wants them named one by one
+    return TileGeometry(
+        **{name: getattr(own, name) if value is None else value for name, value in asked.items()},
+        tapered=own.tapered,
+    )
+
+
+def _check_geometry(geometry: TileGeometry, engine: FiberEngine) -> None:
+    if geometry.channels % engine.channel_multiple or geometry.samples % engine.sample_multiple:
+        raise SettingsError(
+            f"tiles of {geometry.channels} channels and {geometry.samples} samples: {engine.model_version} "
+            f"takes multiples of {engine.channel_multiple} and {engine.sample_multiple}"
+        )
+    lengths = (geometry.stride, geometry.lead, geometry.spoken)
+    if engine.answers_events and any(length % HINT_STEP for length in lengths):
+        raise SettingsError(f"stride, lead and guard of tiles must be multiples of {HINT_STEP} samples")
