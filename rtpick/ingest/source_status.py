@@ -17,6 +17,7 @@ class SourceState(StrEnum):
     CHANNEL_HEARD = "channel_heard"
     RING_RESET = "ring_reset"
     RING_OVERTAKEN = "ring_overtaken"
+    LAYOUT = "layout"
     FAILED = "failed"
 
 
@@ -39,7 +40,8 @@ class SourceStatus:
     CONNECTING, CONNECTED, DISCONNECTED, SILENT and FAILED follow one another and are told once
     each time the state changes: ten failed attempts in a row are one DISCONNECTED. CHANNEL_SILENT
     and CHANNEL_HEARD name a channel in `detail`. RING_RESET: the server's numbers began anew.
-    RING_OVERTAKEN: records that were still wanted have left the server's ring.
+    RING_OVERTAKEN: records that were still wanted have left the server's ring. LAYOUT: what a cable
+    delivers is told for the first time, or has changed.
     """
 
     source: str

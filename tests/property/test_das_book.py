@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtpick.ingest.das_book import Kept, flush, open_book, step
+from rtpick.ingest.das_sequence import SequenceState, count_lost
 from rtpick.ingest.das_terms import Decoded, LayoutNews, StreamBegin, StreamEnd
 from rtpick.vocabulary.fiber import DasBlock, FiberGap, FiberLayout, FiberRejectCause, FiberRejection
 from rtpick.vocabulary.time import NS_PER_S
@@ -153,3 +154,17 @@ def test_what_waits_is_bounded_in_bytes() -> None:
         kept += given
         assert state.ledgers["north"].waiting_bytes <= 400
     assert len(gaps_of(kept)) > 30
+
+
+@given(st.lists(st.booleans(), min_size=12, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_numbers_alone_tell_every_lost_block(arrives: list[bool]) -> None:
+    arrives = [True, *arrives]
+    items: list[Decoded] = [cut(5 * k, 5 * k + 5, k) for k, came in enumerate(arrives) if came]
+    items += [StreamEnd("north", 13, 0), StreamBegin("north", "b"), cut(90, 95, 0)]
+    state, passed = SequenceState(), []
+    for item in items:
+        state, given = count_lost(state, item)
+        passed += given
+    assert [item for item in passed if not isinstance(item, FiberGap)] == items
+    assert sum(item.block_count or 0 for item in passed if isinstance(item, FiberGap)) == arrives.count(False)
