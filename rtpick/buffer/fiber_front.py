@@ -64,7 +64,7 @@ class FiberFront:
         self._differentiator = Differentiator(float(lock.rate)) if differentiates else None
         cell_samples = max(budget_samples(layout, settings.health_cell_s), 1)
         self.health = ChannelHealth(layout, settings, overrides, cell_samples, memory)
-        self._spatial = design_spatial_filter(layout.channel_count, settings.channel_decimation)
+        self._spatial = design_spatial_filter(layout.channel_count, settings.channel_decimation or 1)
         self.layout = self._spatial.layout(converted_layout(layout, overrides.conversion))
         self._resampler = StreamingResampler(self.layout.channel_count, lock.rate, output_rate)
         self.ring = FiberRing(self.layout.channel_count, round(settings.memory_s * float(output_rate)))
@@ -104,7 +104,7 @@ class FiberFront:
         thinned_KT = thin_channels(self._spatial, samples_KT)
         first, output_KT = self._resampler.add(start, thinned_KT)
         if output_KT.shape[1]:
-            self.ring.write(first, remove_common_mode(output_KT, self._settings.common_mode))
+            self.ring.write(first, remove_common_mode(output_KT, self._settings.common_mode or "off"))
 
 
 def cell_spans(start: int, end: int, cell: int) -> Iterator[tuple[int, int]]:

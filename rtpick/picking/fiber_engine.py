@@ -9,12 +9,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from rtpick.buffer.fiber_tiles import ALIGNMENT, TileGeometry
+from rtpick.buffer.fiber_common_mode import CommonMode
+from rtpick.buffer.fiber_tiles import TileGeometry
 from rtpick.vocabulary.fiber import Quantity
 from rtpick.vocabulary.waveform import Float32Array
-
-HINT_STEP = ALIGNMENT
-"""Channels and samples between two answers about events."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +24,7 @@ class FiberAnswer:
     prob_BPKT : ndarray of float32
         Probability of each phase.
     center_BJU : ndarray of float32, optional
-        Probability that an event's middle between P and S passes, at every 16th channel and sample.
+        Probability that an event's middle between P and S passes, on the coarser grid.
     travel_BJU : ndarray of float32, optional
         Samples since the event's origin, there.
     """
@@ -55,7 +53,12 @@ class FiberEngine(Protocol):
         And of so many samples.
     batch_size : int
         Tiles that are worth a batch.
-    answers_events : bool
+    event_step : tuple of int, optional
+        Channels and samples between two answers about events; None where it gives none.
+    common_mode : {"off", "steps", "median"}
+        What it wants taken out of its samples.
+    spacing_range_m : tuple of float
+        Least and largest spacing of channels that it was trained on.
     """
 
     model_version: str
@@ -66,7 +69,9 @@ class FiberEngine(Protocol):
     channel_multiple: int
     sample_multiple: int
     batch_size: int
-    answers_events: bool
+    event_step: tuple[int, int] | None
+    common_mode: CommonMode
+    spacing_range_m: tuple[float, float]
 
     def infer(self, tiles_BKT: Float32Array) -> FiberAnswer:
         """Compute the probabilities; samples are NaN where missing.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtpick.picking.fiber_engine import HINT_STEP, FiberAnswer
+from rtpick.picking.fiber_engine import FiberAnswer
 from rtpick.picking.fiber_stack import BoolArray
 from rtpick.picking.fiber_trigger import IntArray, Peaks
 from rtpick.vocabulary.errors import NetworkError
@@ -29,25 +29,30 @@ def hint_planes(answer: FiberAnswer, tile: int) -> Float32Array:
     return np.stack([answer.center_BJU[tile], answer.travel_BJU[tile]])
 
 
-def coarse(usable_KT: BoolArray) -> BoolArray:
+def coarse(usable_KT: BoolArray, step: tuple[int, int]) -> BoolArray:
     """Say which points of the coarse grid may be believed: those with a usable sample on any channel.
 
     Examples
     --------
     >>> usable_KT = np.zeros((16, 32), bool)
     >>> usable_KT[3, 16] = True
-    >>> coarse(usable_KT).tolist()
+    >>> coarse(usable_KT, (16, 16)).tolist()
     [[False, True]]
     """
     if not usable_KT.size:
         return usable_KT
-    by_row_KU = usable_KT[:, ::HINT_STEP]
-    usable_JU: BoolArray = np.any(by_row_KU.reshape(-1, HINT_STEP, by_row_KU.shape[1]), axis=1)
+    by_row_KU = usable_KT[:, :: step[1]]
+    usable_JU: BoolArray = np.any(by_row_KU.reshape(-1, step[0], by_row_KU.shape[1]), axis=1)
     return usable_JU
 
 
 def tell_hints(
-    peaks: Peaks, travel_N: Float32Array, layout: FiberLayout, grid: SampleGrid, phase_ns: int
+    peaks: Peaks,
+    travel_N: Float32Array,
+    step: tuple[int, int],
+    layout: FiberLayout,
+    grid: SampleGrid,
+    phase_ns: int,
 ) -> FiberEventHints:
     """Turn peaks on the coarse grid into times.
 
@@ -57,6 +62,8 @@ def tell_hints(
         Indices of the coarse grid.
     travel_N : ndarray of float32
         Samples since the origin.
+    step : tuple of int
+        Channels and samples between points of the grid.
     layout : FiberLayout
         Of the channels that tiles are cut from.
     grid : SampleGrid
@@ -64,8 +71,8 @@ def tell_hints(
     phase_ns : int
         Of the samples against the grid.
     """
-    row_N = np.minimum(peaks.row_N * HINT_STEP + HINT_STEP // 2, layout.channel_count - 1)
-    center_N = peaks.index_N * HINT_STEP
+    row_N = np.minimum(peaks.row_N * step[0] + step[0] // 2, layout.channel_count - 1)
+    center_N = peaks.index_N * step[1]
     origin_N = np.round(center_N - travel_N.astype(np.float64)).astype(np.int64)
     return FiberEventHints(
         layout.fiber,

@@ -18,7 +18,7 @@ from rtpick.buffer.fiber_quantity import check_quantity, converted_layout
 from rtpick.picking.fiber_engine import FiberEngine, Submit, run_at_once
 from rtpick.picking.fiber_journal import FiberJournal
 from rtpick.picking.fiber_pool import Batch, FiberPool, WaitingTile, gather
-from rtpick.picking.fiber_rules import fiber_rules
+from rtpick.picking.fiber_rules import fiber_rules, fit_decimation
 from rtpick.picking.fiber_spent import Spent
 from rtpick.picking.fiber_strand import Strand
 from rtpick.settings.fiber import FiberOverrides, FiberSettings
@@ -247,7 +247,8 @@ class FiberPicker:
             self._pool.add(line.strand, line.strand.close(), now_ns)
             self._early += self._infer(now_ns, force=True)
         overrides, memory = self._overrides(stretch.layout), self._memories.get(fiber)
-        front = FiberFront(stretch.layout, stretch.lock, self._rate, self._settings.buffer, overrides, memory)
+        buffer = fit_decimation(self._settings, stretch.layout, self.engine)
+        front = FiberFront(stretch.layout, stretch.lock, self._rate, buffer, overrides, memory)
         restored = self._restored.get(fiber) if stretch.generation == 0 else None
         settled_ns = restored.settled_ns if restored else None
         strand = Strand(front, self._settings, self._rules, self.engine, settled_ns, self._shift)

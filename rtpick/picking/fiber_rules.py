@@ -5,17 +5,19 @@ P phase, K fiber channel, T time.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rtpick.buffer.fiber_tiles import TileGeometry
-from rtpick.picking.fiber_engine import HINT_STEP, FiberEngine
+from rtpick.buffer.fiber_tiles import ALIGNMENT, TileGeometry
+from rtpick.picking.fiber_engine import FiberEngine
 from rtpick.picking.fiber_lane import LaneRule
 from rtpick.picking.fiber_stack import taper
 from rtpick.picking.fiber_trigger import IntArray
-from rtpick.settings.fiber import FiberPickingSettings, FiberSettings
+from rtpick.settings.fiber import FiberBufferSettings, FiberPickingSettings, FiberSettings
 from rtpick.vocabulary.errors import SettingsError
+from rtpick.vocabulary.fiber import FiberLayout
 
 AMPLITUDE_S = {"P": "amplitude_p_s", "S": "amplitude_s_s"}
 
@@ -49,10 +51,14 @@ class FiberRules:
             self.threshold_P, self.half_window, geometry.lead, geometry.spoken, weight_K, weight_T
         )
 
-    def hinting(self, geometry: TileGeometry, threshold: float) -> LaneRule:
+    def hinting(self, geometry: TileGeometry, threshold: float, step: tuple[int, int]) -> LaneRule:
         """How the sheet of event centres is read."""
-        rows, lead, spoken = (n // HINT_STEP for n in (geometry.channels, geometry.lead, geometry.spoken))
-        half = max(round(self.half_window / HINT_STEP), 1)
+        rows, lead, spoken = (
+            geometry.channels // step[0],
+            geometry.lead // step[1],
+            geometry.spoken // step[1],
+        )
+        half = max(round(self.half_window / step[1]), 1)
         weights = taper(rows, tapered=geometry.tapered), taper(spoken, tapered=geometry.tapered)
         return LaneRule(np.full(1, threshold, np.float32), half, lead, spoken, *weights)
 
@@ -84,6 +90,17 @@ def fiber_rules(settings: FiberSettings, engine: FiberEngine) -> FiberRules:
         round(picking.half_window_s * rate_hz),
         round(picking.gap_guard_s * rate_hz),
     )
+
+
+def fit_decimation(settings: FiberSettings, layout: FiberLayout, engine: FiberEngine) -> FiberBufferSettings:
+    """Settle what the settings leave to the network: how many channels are thinned out, and the common mode.
+
+    A fiber whose channels lie closer than the network was trained on is thinned until they do not.
+    """
+    closest_m = engine.spacing_range_m[0]
+    step = settings.buffer.channel_decimation or math.ceil(closest_m / layout.channel_spacing_m - 1e-6)
+    mode = settings.buffer.common_mode or engine.common_mode
+    return settings.buffer.model_copy(update={"channel_decimation": max(step, 1), "common_mode": mode})
 
 
 def fit_channels(geometry: TileGeometry, channel_count: int, multiple: int) -> TileGeometry:
@@ -122,5 +139,6 @@ def _check_geometry(geometry: TileGeometry, engine: FiberEngine) -> None:
             f"takes multiples of {engine.channel_multiple} and {engine.sample_multiple}"
         )
     lengths = (geometry.stride, geometry.lead, geometry.spoken)
-    if engine.answers_events and any(length % HINT_STEP for length in lengths):
-        raise SettingsError(f"stride, lead and guard of tiles must be multiples of {HINT_STEP} samples")
+    step = engine.event_step
+    if step and (any(length % step[1] for length in lengths) or ALIGNMENT % step[0]):
+        raise SettingsError(f"stride, lead and guard of tiles must be multiples of {step[1]} samples")

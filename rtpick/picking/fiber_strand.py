@@ -13,7 +13,7 @@ import numpy as np
 from rtpick.buffer.fiber_front import FiberFront
 from rtpick.buffer.fiber_intake import Stretch
 from rtpick.buffer.fiber_tiles import Tile, Tiler
-from rtpick.picking.fiber_engine import HINT_STEP, FiberAnswer, FiberEngine
+from rtpick.picking.fiber_engine import FiberAnswer, FiberEngine
 from rtpick.picking.fiber_features import measure_amplitudes
 from rtpick.picking.fiber_hints import coarse, hint_planes, tell_hints, times_ns
 from rtpick.picking.fiber_lane import FiberLane
@@ -74,7 +74,8 @@ class Strand:
     @property
     def _reach(self) -> int:
         """Samples before a pick that decide whether it is one, on the sheet and on the coarse one."""
-        return 2 * self._rules.half_window + 4 * HINT_STEP
+        step = self._engine.event_step
+        return 2 * self._rules.half_window + (4 * step[1] if step else 0)
 
     def take_in(self, stretch: Stretch) -> Iterator[list[Tile]]:
         """Take in samples; after each piece, name the tiles that have become complete."""
@@ -105,9 +106,10 @@ class Strand:
             self._open_sheets(tile.start)
         if self._lane is not None:
             self._lane.add(answer.prob_BPKT[place], tile.row, tile.start, usable_KT)
-        if self._hints is not None:
-            planes, row, start = hint_planes(answer, place), tile.row // HINT_STEP, tile.start // HINT_STEP
-            self._hints.add(planes, row, start, coarse(usable_KT))
+        step = self._engine.event_step
+        if self._hints is not None and step is not None:
+            row, start = tile.row // step[0], tile.start // step[1]
+            self._hints.add(hint_planes(answer, place), row, start, coarse(usable_KT, step))
 
     def tell(self) -> list[Told]:
         """Tell the picks and hints that nothing can change any more."""
@@ -128,8 +130,8 @@ class Strand:
                 self._engine.model_version,
             )
             told.append(self._new(found))
-        if self._hints is not None:
-            told += self._tell_hints(self._hints, before)
+        if self._hints is not None and self._engine.event_step is not None:
+            told += self._tell_hints(self._hints, before, self._engine.event_step)
         return [item for item in told if len(item)]
 
     @property
@@ -162,9 +164,10 @@ class Strand:
         first = start + geometry.lead
         phases = len(self._engine.phases)
         self._lane = FiberLane(self._rules.picking(geometry), phases, count, first)
-        if self._engine.answers_events:
-            rule = self._rules.hinting(geometry, self._settings.picking.hint_threshold)
-            self._hints = FiberLane(rule, 2, -(-count // HINT_STEP), first // HINT_STEP)
+        step = self._engine.event_step
+        if step is not None:
+            rule = self._rules.hinting(geometry, self._settings.picking.hint_threshold, step)
+            self._hints = FiberLane(rule, 2, -(-count // step[0]), first // step[1])
 
     def _decide(self, lane: FiberLane) -> int:
         """Decide what is final; tell before which index nothing more is expected."""
@@ -175,15 +178,15 @@ class Strand:
             return NEVER
         following = self.outstanding[0].start if self.outstanding else self._tiler.next_start or 0
         lane.advance(self.geometry.spoken_before(following))
-        if self._hints is not None:
-            self._hints.advance(self.geometry.spoken_before(following) // HINT_STEP)
+        if self._hints is not None and self._engine.event_step is not None:
+            self._hints.advance(self.geometry.spoken_before(following) // self._engine.event_step[1])
         return lane.decided - self._longest
 
-    def _tell_hints(self, hints: FiberLane, before: int) -> list[FiberEventHints]:
-        peaks, travel_1N, _ = hints.take(min(before // HINT_STEP, hints.decided))
+    def _tell_hints(self, hints: FiberLane, before: int, step: tuple[int, int]) -> list[FiberEventHints]:
+        peaks, travel_1N, _ = hints.take(min(before // step[1], hints.decided))
         if not len(peaks.index_N):
             return []
-        found = tell_hints(peaks, travel_1N[0], self.front.layout, self._grid, self.front.phase_ns)
+        found = tell_hints(peaks, travel_1N[0], step, self.front.layout, self._grid, self.front.phase_ns)
         return [found if self._settled_ns is None else _after_hints(found, self._settled_ns)]
 
     def _new(self, picks: FiberPicks) -> FiberPicks:

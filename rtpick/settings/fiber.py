@@ -37,12 +37,14 @@ class FiberBufferSettings(Section):
     ] = 120.0
     reorder_budget_s: NotNegative = 2.0
     future_tolerance_s: Positive = 30.0
-    channel_decimation: Annotated[
-        int, Field(ge=1, le=256, description="one channel is kept of so many, behind a spatial low-pass")
-    ] = 1
-    common_mode: Literal["off", "steps", "median"] = Field(
-        "steps",
-        description="steps: take out what all channels show alike; median: the median over the channels",
+    channel_decimation: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        None,
+        description="one channel is kept of so many, behind a spatial low-pass; absent: as the network wants",
+    )
+    common_mode: Literal["off", "steps", "median"] | None = Field(
+        None,
+        description="steps: take out what all channels show alike; median: the median over the channels; "
+        "absent: as the network wants",
     )
     learn_bad_channels: bool = True
     health_cell_s: Annotated[float, Field(gt=0, le=600)] = 12.0

@@ -54,7 +54,9 @@ class LocalEngine:
     channel_multiple: int = 16
     sample_multiple: int = 64
     batch_size: int = 3
-    answers_events: bool = True
+    event_step: tuple[int, int] | None = (16, 16)
+    common_mode: str = "steps"
+    spacing_range_m: tuple[float, float] = (1.0, 20.0)
     place_matters: bool = False
 
     def infer(self, tiles_BKT):
