@@ -70,6 +70,7 @@ DOORS = {
     "pymseed": {"ingest"},
     "safetensors": {"networks"},
     "seedlink_client": {"ingest"},
+    "sklearn": {"association.fiber_histogram"},
     "sqlalchemy": {"archive"},
     "structlog": {"telemetry"},
     "torch": {"networks", "picking", "learning"},
