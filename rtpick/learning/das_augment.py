@@ -20,6 +20,8 @@ HIDDEN_AROUND = 60
 # A label is a bell of this half width.
 REACH = 25
 SNR_WINDOW = 300
+# An onset that is less of a rise than this is buried.
+BURIED_RATIO, BURIED_CHANNELS = 1.15, 32
 
 
 def crop(sample: DasSample, first_channel: int, first_sample: int, shape: tuple[int, int]) -> DasSample:
@@ -41,7 +43,8 @@ def crop(sample: DasSample, first_channel: int, first_sample: int, shape: tuple[
     known_KT = None if sample.known_KT is None else sample.known_KT[rows, columns].copy()
     if near_N.any():
         known_KT = np.ones(shape, np.bool_) if known_KT is None else known_KT
-        _hide(known_KT, channel_N[near_N], sample_N[near_N])
+        _mark(known_KT, channel_N[near_N], sample_N[near_N], HIDDEN_AROUND, False)
+        _mark(known_KT, channel_N[inside_N], sample_N[inside_N], REACH, True)
     return replace(
         _chosen(sample, inside_N),
         samples_KT=sample.samples_KT[rows, columns],
@@ -133,7 +136,7 @@ def stack(sample: DasSample, second: DasSample, ratio: float) -> DasSample:
     1.5
     """
     offset = int(sample.event_N.max(initial=-1)) + 1
-    return replace(
+    stacked = replace(
         sample,
         samples_KT=sample.samples_KT + np.float32(ratio) * second.samples_KT,
         channel_N=np.concatenate([sample.channel_N, second.channel_N]),
@@ -142,6 +145,10 @@ def stack(sample: DasSample, second: DasSample, ratio: float) -> DasSample:
         event_N=np.concatenate([sample.event_N, second.event_N + offset]),
         known_KT=_both_known(sample.known_KT, second.known_KT),
     )
+    if stacked.known_KT is not None:
+        # What is unknown of one may lie on an onset of the other.
+        _mark(stacked.known_KT, stacked.channel_N, stacked.sample_N, REACH, True)
+    return stacked
 
 
 def stack_ratio(rng: np.random.Generator, first: DasSample, second: DasSample) -> float:
@@ -169,6 +176,44 @@ def stack_noise(rng: np.random.Generator, sample: DasSample, noise_KT: FloatKT) 
     if ratio <= 0:
         return sample
     return replace(sample, samples_KT=sample.samples_KT + np.float32(ratio) * noise_KT)
+
+
+def forget_buried(sample: DasSample) -> DasSample:
+    """Call onsets unknown where, in a group of 32 channels, the trace is no stronger behind them than before.
+
+    For samples to which something was added: what was an onset may have drowned.
+    """
+    kept_N = np.ones(len(sample.sample_N), np.bool_)
+    groups = np.stack([sample.event_N, sample.phase_N == "P", sample.channel_N // BURIED_CHANNELS], axis=1)
+    for group in np.unique(groups, axis=0):
+        members = np.flatnonzero((groups == group).all(axis=1))
+        kept_N[members] = _rise(sample, members) >= BURIED_RATIO
+    if kept_N.all():
+        return sample
+    known_KT = (
+        np.ones(sample.samples_KT.shape, np.bool_) if sample.known_KT is None else sample.known_KT.copy()
+    )
+    gone, kept = _chosen(sample, ~kept_N), _chosen(sample, kept_N)
+    _mark(known_KT, gone.channel_N, gone.sample_N, HIDDEN_AROUND, False)
+    _mark(known_KT, kept.channel_N, kept.sample_N, REACH, True)
+    return replace(kept, known_KT=known_KT)
+
+
+def _rise(sample: DasSample, members: NDArray[np.int64]) -> float:
+    """Return how much stronger, in the median, the second behind onsets is than the two before; slow or
+    fast.
+    """
+    ratios = []
+    for row in members[:: max(1, len(members) // 8)]:
+        onset = int(sample.sample_N[row])
+        row_T = sample.samples_KT[sample.channel_N[row]]
+        before_T, behind_T = row_T[max(onset - 200, 0) : onset], row_T[onset : onset + 100]
+        if len(before_T) < 10 or len(behind_T) < 10:
+            continue
+        slow = behind_T.std() / max(float(before_T.std()), 1e-12)
+        fast = np.diff(behind_T).std() / max(float(np.diff(before_T).std()), 1e-12)
+        ratios.append(max(float(slow), float(fast)))
+    return float(np.median(ratios)) if ratios else np.inf
 
 
 def strength_at_picks(sample: DasSample) -> tuple[float, float]:
@@ -239,9 +284,15 @@ def normalise(sample: DasSample) -> DasSample:
     return replace(sample, samples_KT=centred_KT / spread_K1)
 
 
-def _hide(known_KT: NDArray[np.bool_], channel_N: NDArray[np.int64], sample_N: NDArray[np.float64]) -> None:
+def _mark(
+    known_KT: NDArray[np.bool_],
+    channel_N: NDArray[np.int64],
+    sample_N: NDArray[np.float64],
+    reach: int,
+    known: bool,
+) -> None:
     for channel, onset in zip(channel_N, sample_N.astype(np.int64), strict=True):
-        known_KT[channel, max(onset - HIDDEN_AROUND, 0) : max(onset + HIDDEN_AROUND, 0)] = False
+        known_KT[channel, max(onset - reach, 0) : max(onset + reach + 1, 0)] = known
 
 
 def _chosen(sample: DasSample, chosen_N: NDArray[np.bool_]) -> DasSample:
@@ -260,7 +311,8 @@ def _both_known(
     first_KT: NDArray[np.bool_] | None, second_KT: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_] | None:
     if first_KT is None or second_KT is None:
-        return second_KT if first_KT is None else first_KT
+        only_KT = second_KT if first_KT is None else first_KT
+        return None if only_KT is None else only_KT.copy()
     return first_KT & second_KT
 
 

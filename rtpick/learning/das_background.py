@@ -16,7 +16,7 @@ from scipy.ndimage import zoom
 
 from rtpick.learning.das_sample import SAMPLING_RATE_HZ, FloatKT
 from rtpick.learning.das_synthetic_cable import smooth_curve
-from rtpick.learning.das_synthetic_noise import log_uniform
+from rtpick.learning.das_synthetic_draw import log_uniform
 from rtpick.learning.dataset import DatasetError
 from rtpick.learning.resample import resample_rate
 

@@ -175,7 +175,8 @@ class DasSampler:
         recipe = self.recipe
         sample = self._stack_another(rng, self._cut(rng, wavefield), wavefield)
         if not sample.is_noise and rng.random() < recipe.noise_stack:
-            sample = das_augment.stack_noise(rng, sample, self._noise(rng, self.shape).samples_KT)
+            louder = das_augment.stack_noise(rng, sample, self._noise(rng, self.shape).samples_KT)
+            sample = das_augment.forget_buried(louder)
         if rng.random() < recipe.flip:
             sample = das_augment.flip_channels(sample)
         if rng.random() < 0.5:
@@ -202,7 +203,9 @@ class DasSampler:
             return sample
         second = self._cut(rng, wavefield)
         ratio = das_augment.stack_ratio(rng, sample, second)
-        return das_augment.stack(sample, second, ratio) if ratio > 0 else sample
+        if ratio <= 0:
+            return sample
+        return das_augment.forget_buried(das_augment.stack(sample, second, ratio))
 
 
 def _draw_factor(rng: np.random.Generator, probability: float) -> float:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from rtpick.learning.das_sample import SAMPLING_RATE_HZ, DasSample, FloatKT
 from rtpick.learning.das_synthetic import assemble, levelled, make_noise, scale_event
 from rtpick.learning.das_synthetic_cable import draw_cable, smooth_curve
+from rtpick.learning.das_synthetic_draw import log_uniform
 from rtpick.learning.das_synthetic_event import Wavefield, draw_origin
-from rtpick.learning.das_synthetic_noise import log_uniform, site_amplification
+from rtpick.learning.das_synthetic_noise import site_amplification
 from rtpick.learning.das_synthetic_rays import Arrival, arrive, draw_hypocentre, draw_medium
 from rtpick.learning.dataset import Recording
 

@@ -20,13 +20,13 @@ from rtpick.learning.das_sample import (
     no_times,
 )
 from rtpick.learning.das_synthetic_cable import Cable, draw_cable
+from rtpick.learning.das_synthetic_draw import log_uniform
 from rtpick.learning.das_synthetic_event import Wavefield, make_event
 from rtpick.learning.das_synthetic_field import FloatK
 from rtpick.learning.das_synthetic_noise import (
     ambient_noise,
     dead_channels,
     instrument_noise,
-    log_uniform,
     site_amplification,
 )
 from rtpick.learning.das_synthetic_rays import draw_medium
@@ -124,7 +124,8 @@ def scale_event(
     ]
     seen = [float(np.median(ratio_K[ratio_K > 0])) for ratio_K in ratios if np.any(ratio_K > 0)]
     now = max(seen, default=0.0)
-    wanted = log_uniform(rng, WEAKEST_SNR, STRONGEST_SNR)
+    # A little more often strong than evenly in the logarithm: P is several times weaker than S.
+    wanted = WEAKEST_SNR * (STRONGEST_SNR / WEAKEST_SNR) ** (rng.random() ** 0.75)
     # Without an onset inside, what is left of the earthquake is brought to the noise's own level.
     gain = wanted / now if now > 0 else wanted / float(_typical_spread(event.p_KT + event.s_KT) + 1e-12)
     scale_K1 = np.float32(min(gain, 1e12)) * site_K1

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rtpick.learning.das_synthetic_draw import log_uniform
+
 SHORTEST_SPACING_M, LONGEST_SPACING_M = 1.0, 50.0
 LONGEST_CABLE_M = 50_000.0
 
@@ -52,8 +54,8 @@ def draw_cable(rng: np.random.Generator, channel_count: int) -> Cable:
     (64, True)
     """
     longest = min(LONGEST_SPACING_M, LONGEST_CABLE_M / channel_count)
-    spacing_m = float(np.exp(rng.uniform(np.log(SHORTEST_SPACING_M), np.log(longest))))
-    gauge_m = max(spacing_m / 2, float(np.exp(rng.uniform(np.log(2.0), np.log(40.0)))))
+    spacing_m = log_uniform(rng, SHORTEST_SPACING_M, longest)
+    gauge_m = max(spacing_m / 2, log_uniform(rng, 2.0, 40.0))
     shapes = (_straight, _bent, _folded, _looped)
     draw = shapes[rng.choice(len(shapes), p=[0.3, 0.35, 0.2, 0.15])]
     azimuth_rad_K = draw(rng, channel_count) + _wander(rng, channel_count)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rtpick.learning.das_sample import SAMPLING_RATE_HZ, FloatKT
 from rtpick.learning.das_synthetic_cable import Cable, smooth_curve
+from rtpick.learning.das_synthetic_draw import log_uniform
 from rtpick.learning.das_synthetic_field import (
     FloatK,
     follow_onset,
@@ -102,22 +103,45 @@ def draw_origin(rng: np.random.Generator, p: Arrival, s: Arrival, sample_count: 
     return float(rng.uniform(0.0, sample_count)) - SAMPLING_RATE_HZ * travel_s
 
 
+def axial_strain(phase: str, sine_K: FloatK, turned_rad_K: FloatK, polarisation_rad: float) -> FloatK:
+    """Return the strain along a level fiber of a wave of unit strain.
+
+    Parameters
+    ----------
+    phase
+        ``"P"`` or ``"S"``.
+    sine_K
+        Of the angle between the ray and the vertical.
+    turned_rad_K
+        Azimuth of the fiber less that of the ray.
+    polarisation_rad
+        Of S: 0 in the plane of the ray and the vertical, a right angle across it.
+
+    Examples
+    --------
+    >>> level, along, across = np.ones(1), np.zeros(1), np.full(1, np.pi / 2)
+    >>> [float(axial_strain("P", level, turned, 0.0).round(6)[0]) for turned in (along, across)]
+    [1.0, 0.0]
+    """
+    along_K, across_K = np.cos(turned_rad_K), np.sin(turned_rad_K)
+    if phase == "P":
+        return np.asarray((sine_K * along_K) ** 2, np.float64)
+    vertical_K = np.cos(polarisation_rad) * np.sqrt(1.0 - sine_K**2) * along_K
+    strain_K: FloatK = sine_K * along_K * (vertical_K + np.sin(polarisation_rad) * across_K)
+    return strain_K
+
+
 def _sensitivity(
     rng: np.random.Generator, cable: Cable, medium: Medium, phase: str, arrival: Arrival
 ) -> FloatK:
     """Return how strongly, and with which sign, each channel is strained by a phase."""
     sine_K = np.clip(arrival.slowness_s_km_K * medium.sediment_speed_km_s(phase), 0.03, 0.99)
-    cosine_K = np.sqrt(1.0 - sine_K**2)
-    along_K = np.cos(cable.azimuth_rad_K - arrival.azimuth_rad_K)
-    across_K = np.sin(cable.azimuth_rad_K - arrival.azimuth_rad_K)
-    if phase == "P":
-        strain_K = (sine_K * along_K) ** 2
-    else:
-        vertical, horizontal = np.cos(angle := rng.uniform(0, 2 * np.pi)), np.sin(angle)
-        strain_K = sine_K * along_K * (vertical * cosine_K * along_K + horizontal * across_K)
+    strain_K = axial_strain(
+        phase, sine_K, cable.azimuth_rad_K - arrival.azimuth_rad_K, rng.uniform(0, 2 * np.pi)
+    )
     strain_K = strain_K / max(float(np.sqrt(np.mean(strain_K**2))), 1e-6)
     # What the uneven ground turns into strain along the fiber, whatever the direction.
-    knot_channels = float(np.exp(rng.uniform(np.log(4.0), np.log(60.0))))
+    knot_channels = log_uniform(rng, 4.0, 60.0)
     return strain_K + rng.uniform(0.1, 1.0) * smooth_curve(rng, len(strain_K), knot_channels)
 
 
@@ -166,10 +190,10 @@ def _scatter(
 ) -> None:
     """Send slow waves both ways along the cable from where it bends or the ground changes."""
     channel_count = len(onset_K)
-    speed_m_s = float(np.exp(rng.uniform(np.log(150.0), np.log(1500.0))))
-    reach_m = speed_m_s * float(np.exp(rng.uniform(np.log(0.05), np.log(1.0))))
-    strength = rng.uniform(0.0, 1.2)
-    for centre in rng.integers(0, channel_count, size=rng.integers(0, 25)):
+    speed_m_s = log_uniform(rng, 150.0, 1500.0)
+    reach_m = speed_m_s * log_uniform(rng, 0.05, 1.0)
+    strength, count = log_uniform(rng, 0.1, 2.5), int(log_uniform(rng, 1.0, 60.0)) - 1
+    for centre in rng.integers(0, channel_count, size=count):
         away_m_K = cable.channel_spacing_m * np.abs(np.arange(channel_count) - centre)
         start_K = onset_K[centre] + SAMPLING_RATE_HZ * away_m_K / speed_m_s
         fading_K = rng.normal(0.0, strength) * np.exp(-away_m_K / reach_m)
@@ -207,14 +231,14 @@ def _coda(
     envelope_T = _envelope(rng, phase, lag_s, sample_count + max(0, -int(onset_K.min())))
     field_KT *= follow_onset(envelope_T, onset_K, sample_count)
     # Pulses have a peak of about 1, which lasts a few samples only.
-    field_KT *= np.float32(np.exp(rng.uniform(np.log(0.06), np.log(0.7))))
+    field_KT *= np.float32(log_uniform(rng, 0.06, 0.7))
     return field_KT
 
 
 def _envelope(rng: np.random.Generator, phase: str, lag_s: float, length: int) -> NDArray[np.float32]:
     time_s_T = (np.arange(length) + 1.0) / SAMPLING_RATE_HZ
     slowest_s = float(np.clip(0.05 * lag_s, 0.05, 0.6))
-    rise_s = float(np.exp(rng.uniform(np.log(0.015), np.log(slowest_s))))
+    rise_s = log_uniform(rng, 0.015, slowest_s)
     if phase == "P":
         fall_s = float(np.clip(lag_s * rng.uniform(0.25, 1.2), 0.3, 15.0))
     else:
@@ -233,5 +257,5 @@ def _weaken_p(
     p_rms, s_rms = rms_behind(p_KT, p_onset_K, lag), rms_behind(s_KT, s_onset_K, lag)
     if rng.random() < NO_P_SHARE:
         return p_KT * np.float32(0.0)
-    wanted = float(np.exp(rng.uniform(np.log(0.06), np.log(1.0))))
+    wanted = log_uniform(rng, 0.06, 1.0)
     return p_KT * np.float32(wanted * s_rms / p_rms if p_rms > 0 and s_rms > 0 else 0.3)

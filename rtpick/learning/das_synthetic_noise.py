@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rtpick.learning.das_sample import SAMPLING_RATE_HZ, FloatKT
 from rtpick.learning.das_synthetic_cable import Cable, smooth_curve
+from rtpick.learning.das_synthetic_draw import log_uniform
 from rtpick.learning.das_synthetic_field import (
     FloatK,
     gauge_power,
@@ -19,17 +20,6 @@ from rtpick.learning.das_synthetic_field import (
 )
 
 Float32F = NDArray[np.float32]
-
-
-def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw a number evenly in its logarithm.
-
-    Examples
-    --------
-    >>> 1.0 <= log_uniform(np.random.default_rng(0), 1.0, 10.0) <= 10.0
-    True
-    """
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def instrument_noise(rng: np.random.Generator, cable: Cable, sample_count: int) -> FloatKT:

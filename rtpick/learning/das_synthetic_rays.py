@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtpick.learning.das_synthetic_cable import Cable, smooth_curve
+from rtpick.learning.das_synthetic_draw import log_uniform
 
 SHORTEST_S_MINUS_P_S, LONGEST_S_MINUS_P_S = 0.3, 40.0
 DEEPEST_KM = 30.0
@@ -89,9 +90,9 @@ class Arrival:
 
 def draw_medium(rng: np.random.Generator, channel_count: int) -> Medium:
     """Draw a crust and sediments of uneven thickness, none to some hundred metres."""
-    sediment_s_km_s = float(np.exp(rng.uniform(np.log(0.15), np.log(1.5))))
+    sediment_s_km_s = log_uniform(rng, 0.15, 1.5)
     thickness_km = rng.uniform(0.0, 0.25) * sediment_s_km_s
-    knot_channels = float(np.exp(rng.uniform(np.log(15.0), np.log(300.0))))
+    knot_channels = log_uniform(rng, 15.0, 300.0)
     relief_K = 1.0 + rng.uniform(0.0, 0.6) * smooth_curve(rng, channel_count, knot_channels)
     return Medium(
         p_km_s=rng.uniform(3.0, 6.0),
@@ -109,10 +110,9 @@ def draw_hypocentre(
 ) -> Hypocentre:
     """Place an earthquake so that S follows P by this much at a channel of the cable, in the crust.
 
-    Where no lag is given it is drawn evenly in the logarithm from 0.3 to 40 s.
+    Where no lag is given it is drawn from 0.3 to 40 s, evenly in the logarithm or, one time in three, evenly.
     """
-    drawn_s = float(np.exp(rng.uniform(np.log(SHORTEST_S_MINUS_P_S), np.log(LONGEST_S_MINUS_P_S))))
-    lag_s = drawn_s if s_minus_p_s is None else s_minus_p_s
+    lag_s = _draw_lag_s(rng) if s_minus_p_s is None else s_minus_p_s
     travel_s = lag_s / (medium.ratio - 1.0)
     depth_km = min(DEEPEST_KM, medium.p_km_s * travel_s * rng.uniform(0.1, 0.95))
     deep_km_s = medium.p_km_s + medium.gradient_per_s * depth_km
@@ -125,6 +125,12 @@ def draw_hypocentre(
         north_km=cable.north_m_K[near] / 1000 + offset_km * np.cos(azimuth_rad),
         depth_km=depth_km,
     )
+
+
+def _draw_lag_s(rng: np.random.Generator) -> float:
+    if rng.random() < 1 / 3:
+        return float(rng.uniform(SHORTEST_S_MINUS_P_S, LONGEST_S_MINUS_P_S))
+    return log_uniform(rng, SHORTEST_S_MINUS_P_S, LONGEST_S_MINUS_P_S)
 
 
 def arrive(medium: Medium, hypocentre: Hypocentre, cable: Cable, phase: str) -> Arrival:

@@ -15,6 +15,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from rtpick.learning.das_sample import SAMPLING_RATE_HZ, FloatKT
+from rtpick.learning.das_synthetic_draw import log_uniform
 
 STEPS = 8
 PULSE_SAMPLES = 384
@@ -42,6 +43,8 @@ class Source:
         Attenuation time of the ground under the cable, for S.
     rupture_s
         Over which sub-events are spread.
+    train_s
+        Over which the way spreads a pulse into a train of waves.
     """
 
     p_corner_hz: float
@@ -50,19 +53,21 @@ class Source:
     quality_ratio: float
     site_s: float
     rupture_s: float
+    train_s: float
 
 
 def draw_source(rng: np.random.Generator, s_minus_p_s: float) -> Source:
     """Draw an earthquake that is small where it is near, and rather large where it is far."""
     far = np.clip(np.log(s_minus_p_s / 0.3) / np.log(100.0), 0.0, 1.0)
-    corner_hz = float(np.exp(rng.uniform(np.log(3.0 - 2.2 * far), np.log(30.0 - 18.0 * far))))
+    corner_hz = log_uniform(rng, 3.0 - 2.2 * far, 30.0 - 18.0 * far)
     return Source(
         p_corner_hz=corner_hz * rng.uniform(1.0, 1.7),
         s_corner_hz=corner_hz,
-        quality=float(np.exp(rng.uniform(np.log(60.0), np.log(900.0)))),
+        quality=log_uniform(rng, 60.0, 900.0) * (1.0 + 1.5 * far),
         quality_ratio=rng.uniform(0.7, 2.2),
-        site_s=float(np.exp(rng.uniform(np.log(0.003), np.log(0.08)))),
+        site_s=log_uniform(rng, 0.003, 0.08),
         rupture_s=min(1.5, 1.0 / corner_hz) * rng.uniform(0.0, 2.0),
+        train_s=min(1.2, s_minus_p_s * rng.uniform(0.0, 0.08)),
     )
 
 
@@ -97,6 +102,7 @@ def make_pulse(rng: np.random.Generator, source: Source, phase: str, travel_s: f
     frequency_hz_F = scipy.fft.rfftfreq(count, 1.0 / (STEPS * SAMPLING_RATE_HZ))
     spectrum_F = phase_spectrum(source, phase, travel_s, frequency_hz_F)
     spectrum_F = spectrum_F * _ruptures(rng, source.rupture_s, frequency_hz_F)
+    spectrum_F = spectrum_F * _train(rng, source.train_s, count)
     fine_T = scipy.fft.irfft(spectrum_F, n=count)
     return polyphase(fine_T / np.abs(fine_T).max())
 
@@ -144,3 +150,12 @@ def _ruptures(rng: np.random.Generator, rupture_s: float, frequency_hz_F: NDArra
     for one_s, height in zip(delay_s, strength, strict=True):
         train_F += height * np.exp(-2j * np.pi * frequency_hz_F * one_s)
     return train_F
+
+
+def _train(rng: np.random.Generator, train_s: float, count: int) -> ComplexF:
+    """Scatter a pulse forward: a first arrival, and a swarm behind it that dies away."""
+    time_s_T = np.arange(count // 2) / (STEPS * SAMPLING_RATE_HZ)
+    swarm_T = rng.standard_normal(len(time_s_T)) * np.exp(-time_s_T / (train_s + 1e-3))
+    swarm_T *= rng.uniform(0.0, 2.0) / max(float(np.sqrt(np.sum(swarm_T**2))), 1e-12)
+    swarm_T[0] += 1.0
+    return np.asarray(scipy.fft.rfft(swarm_T, n=count), np.complex128)

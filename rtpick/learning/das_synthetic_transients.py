@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rtpick.learning.das_sample import SAMPLING_RATE_HZ, FloatKT
 from rtpick.learning.das_synthetic_cable import Cable, smooth_curve
+from rtpick.learning.das_synthetic_draw import log_uniform
 from rtpick.learning.das_synthetic_field import FloatK, follow_onset, place_pulse
-from rtpick.learning.das_synthetic_noise import log_uniform
 from rtpick.learning.das_synthetic_source import STEPS, polyphase
 
 

@@ -127,6 +127,23 @@ def test_stacking_keeps_earthquakes_apart_and_both_above_noise() -> None:
     assert 0.9 < signal / before < 6.0
 
 
+def test_an_onset_that_drowned_is_asked_for_no_more() -> None:
+    rng = np.random.default_rng(0)
+    wave_KT = 0.1 * rng.standard_normal((64, 1000)).astype(np.float32)
+    wave_KT[:, 500:] += 0.5 * rng.standard_normal((64, 500)).astype(np.float32)
+    rows = np.arange(64)
+    pick = rows, np.repeat(["P"], 64), np.full(64, 500.0), np.zeros(64, np.int64)
+    clear = DasSample(wave_KT, *pick)
+    assert das_augment.forget_buried(clear) is clear
+    louder_KT = wave_KT.copy()
+    louder_KT[:32] += 20.0 * rng.standard_normal((32, 1000)).astype(np.float32)
+    half = das_augment.forget_buried(DasSample(louder_KT, *pick))
+    assert half.channel_N.tolist() == list(range(32, 64))
+    assert half.known_KT is not None
+    assert not half.known_KT[:32, 450:550].any()
+    assert half.known_KT[32:].all()
+
+
 def test_masking_spares_five_seconds_around_picks() -> None:
     rng = np.random.default_rng(0)
     pick = np.array([0]), np.array(["S"]), np.array([700.0]), np.array([0])
