@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rtpick.vocabulary.errors import AuthenticationError, SourceError
 
 LINGER_MS = 2_000
 HEARTBEAT_MS = 5_000
+ROOM_PAUSE_S = 0.002
 
 
 class DasPublisher:
@@ -29,6 +31,8 @@ class DasPublisher:
         A secret certificate: only who knows the public one is let in.
     curve_clients_directory : Path, optional
         Public certificates of those who may subscribe; without it everybody who knows our key.
+    wait_for_room : bool
+        Wait for the slowest subscriber instead of dropping what it does not take.
 
     Raises
     ------
@@ -44,13 +48,15 @@ class DasPublisher:
         queue_messages: int = 64,
         curve_key_file: Path | None = None,
         curve_clients_directory: Path | None = None,
+        *,
+        wait_for_room: bool = False,
     ) -> None:
         self._context = zmq.asyncio.Context()
         self._guard: zmq.auth.asyncio.AsyncioAuthenticator | None = None
         self._socket = self._context.socket(zmq.XPUB)
         self.subscriber_count = 0
         try:
-            self._configure(queue_messages)
+            self._configure(queue_messages, wait_for_room)
             self._use_keys(curve_key_file, curve_clients_directory)
             self._socket.bind(address)
         except zmq.ZMQError as error:
@@ -63,11 +69,12 @@ class DasPublisher:
             self.close()
             raise
 
-    def _configure(self, queue_messages: int) -> None:
+    def _configure(self, queue_messages: int, wait_for_room: bool) -> None:
         settings = {
             zmq.SNDHWM: queue_messages,
             zmq.LINGER: LINGER_MS,
             zmq.XPUB_VERBOSER: 1,
+            zmq.XPUB_NODROP: int(wait_for_room),
             zmq.HEARTBEAT_IVL: HEARTBEAT_MS,
             zmq.HEARTBEAT_TIMEOUT: 3 * HEARTBEAT_MS,
             zmq.TCP_KEEPALIVE: 1,
@@ -102,8 +109,17 @@ class DasPublisher:
             self._socket.setsockopt(zmq.XPUB_WELCOME_MSG, message)
 
     async def send(self, frames: Sequence[bytes]) -> None:
-        """Send one message to all who subscribe; what a slow one does not take is dropped for it."""
-        await self._socket.send_multipart(frames, copy=False)
+        """Send one message to all who subscribe; what a slow one does not take is dropped for it.
+
+        Where it is waited for, that is by trying again: the socket itself says that it always has room.
+        """
+        while True:
+            try:
+                await self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                await asyncio.sleep(ROOM_PAUSE_S)
+            else:
+                return
 
     async def look_for_subscribers(self, patience_s: float) -> int:
         """Take note of who has come and gone, waiting at most so long for the first; how many there are."""

@@ -33,6 +33,8 @@ FLOORS = {
     "associate_picks": 4,
     "relocate_catalogue": 4,
     "serve": 4,
+    "serve_das": 4,
+    "record": 4,
     "check": 4,
     "cli": 5,
     "__main__": 6,
