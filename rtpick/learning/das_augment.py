@@ -323,7 +323,7 @@ def _places(count: int, factor: float) -> NDArray[np.float64]:
 
 
 def _between_columns(wave_KT: FloatKT, column_T: NDArray[np.float64]) -> FloatKT:
-    if len(column_T) == wave_KT.shape[1]:
+    if np.array_equal(column_T, np.arange(wave_KT.shape[1])):
         return wave_KT
     left_T = np.minimum(column_T.astype(np.int64), wave_KT.shape[1] - 2)
     share_T = (column_T - left_T).astype(np.float32)
@@ -333,7 +333,7 @@ def _between_columns(wave_KT: FloatKT, column_T: NDArray[np.float64]) -> FloatKT
 
 
 def _between_rows(wave_KT: FloatKT, row_K: NDArray[np.float64]) -> FloatKT:
-    if len(row_K) == len(wave_KT):
+    if np.array_equal(row_K, np.arange(len(wave_KT))):
         return wave_KT
     upper_K = np.minimum(row_K.astype(np.int64), len(wave_KT) - 2)
     share_K1 = (row_K - upper_K).astype(np.float32)[:, None]

@@ -64,7 +64,7 @@ def test_s_follows_p_by_the_lags_that_were_asked_for() -> None:
 
 
 def test_a_ray_in_a_gradient_takes_as_long_as_its_eikonal_says() -> None:
-    """In a medium without gradient it is the straight line's time; with one, it is quicker by going deeper."""
+    """Without a gradient it takes as long as along a straight line; with one, going deeper is quicker."""
     cable = straight(3, 20_000.0)
     source = Hypocentre(0.0, -30.0, 8.0)
     far_km_K = np.hypot(30.0 + cable.north_m_K / 1000, 8.0)
