@@ -17,7 +17,8 @@ CommonMode = Literal["off", "steps", "median"]
 STEP_RATIO = 4.0
 """A median so many times the channels' usual distance from it is no wave: a wave differs along the fiber."""
 
-MINIMUM_CHANNELS = 8
+MINIMUM_CHANNELS = {"steps": 96, "median": 8}
+"""Neighbouring channels share their gauge length: on few of them a wave looks like a step."""
 
 
 def remove_common_mode(samples_KT: Float32Array, mode: CommonMode) -> Float32Array:
@@ -38,25 +39,25 @@ def remove_common_mode(samples_KT: Float32Array, mode: CommonMode) -> Float32Arr
 
     Notes
     -----
-    Of fewer than eight channels nothing is taken out.
+    Fewer than 96 channels never tell a step from a wave: there ``"steps"`` takes nothing out.
 
     Examples
     --------
-    >>> wave_KT = np.float32([[1], [-1], [2], [-2], [3], [-3], [4], [-4], [0]])
+    >>> wave_KT = np.arange(-50, 51, dtype=np.float32)[:, None]
     >>> bool((remove_common_mode(wave_KT, "steps") == wave_KT).all())
     True
-    >>> remove_common_mode(wave_KT + 1000, "steps").round(1).ravel().tolist()
-    [1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0, 0.0]
+    >>> remove_common_mode(wave_KT[::10] + 1000, "median").ravel().tolist()
+    [-50.0, -40.0, -30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0, 40.0, 50.0]
     """
-    if mode == "off" or len(samples_KT) < MINIMUM_CHANNELS:
+    if mode == "off" or len(samples_KT) < MINIMUM_CHANNELS[mode]:
         return samples_KT
     common_T = np.empty(samples_KT.shape[1], np.float32)
-    _common(samples_KT, STEP_RATIO if mode == "steps" else 0.0, common_T)
+    _common(samples_KT, STEP_RATIO if mode == "steps" else 0.0, MINIMUM_CHANNELS[mode], common_T)
     return samples_KT - common_T
 
 
 @compiled
-def _common(samples_KT: Float32Array, ratio: float, common_T: Float32Array) -> None:
+def _common(samples_KT: Float32Array, ratio: float, least: int, common_T: Float32Array) -> None:
     """Find the median at each time, lessened where it is not far beyond `ratio` median distances."""
     present_K = np.empty(len(samples_KT), np.float32)
     for t in range(samples_KT.shape[1]):
@@ -67,7 +68,7 @@ def _common(samples_KT: Float32Array, ratio: float, common_T: Float32Array) -> N
                 present_K[count] = sample
                 count += 1
         common_T[t] = 0.0
-        if count >= MINIMUM_CHANNELS:
+        if count >= least:
             median = np.median(present_K[:count])
             distance = np.median(np.abs(present_K[:count] - median)) if ratio > 0 else 0.0
             # Grows smoothly from nothing at the ratio to all of the median far beyond it.

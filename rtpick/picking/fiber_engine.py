@@ -35,43 +35,51 @@ class FiberAnswer:
 
 
 class FiberEngine(Protocol):
-    """A network for tiles of a fiber.
+    """A network for tiles of a fiber."""
 
-    Attributes
-    ----------
-    model_version : str
-    phases : tuple of str
-        Of the rows of probability.
-    sampling_rate_hz : float
-    quantities : collection of Quantity
-        What it was trained on.
-    geometry : TileGeometry
-        How it likes its tiles; the settings may say otherwise.
-    channel_multiple : int
-        Tiles have a multiple of so many channels.
-    sample_multiple : int
-        And of so many samples.
-    batch_size : int
-        Tiles that are worth a batch.
-    event_step : tuple of int, optional
-        Channels and samples between two answers about events; None where it gives none.
-    common_mode : {"off", "steps", "median"}
-        What it wants taken out of its samples.
-    spacing_range_m : tuple of float
-        Least and largest spacing of channels that it was trained on.
-    """
+    @property
+    def model_version(self) -> str:
+        """Name and fingerprint of the weights."""
 
-    model_version: str
-    phases: tuple[str, ...]
-    sampling_rate_hz: float
-    quantities: Collection[Quantity]
-    geometry: TileGeometry
-    channel_multiple: int
-    sample_multiple: int
-    batch_size: int
-    event_step: tuple[int, int] | None
-    common_mode: CommonMode
-    spacing_range_m: tuple[float, float]
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Of the rows of probability."""
+
+    @property
+    def sampling_rate_hz(self) -> float:
+        """Rate at which samples must come."""
+
+    @property
+    def quantities(self) -> Collection[Quantity]:
+        """What it was trained on."""
+
+    @property
+    def spacing_range_m(self) -> tuple[float, float]:
+        """Least and largest spacing of channels that it was trained on."""
+
+    @property
+    def common_mode(self) -> CommonMode:
+        """What it wants taken out of its samples."""
+
+    @property
+    def geometry(self) -> TileGeometry:
+        """How it likes its tiles; the settings may say otherwise."""
+
+    @property
+    def channel_multiple(self) -> int:
+        """Tiles have a multiple of so many channels."""
+
+    @property
+    def sample_multiple(self) -> int:
+        """Tiles have a multiple of so many samples."""
+
+    @property
+    def event_step(self) -> tuple[int, int] | None:
+        """Channels and samples between two answers about events; None where it gives none."""
+
+    @property
+    def batch_size(self) -> int:
+        """Tiles that are worth a batch."""
 
     def infer(self, tiles_BKT: Float32Array) -> FiberAnswer:
         """Compute the probabilities; samples are NaN where missing.

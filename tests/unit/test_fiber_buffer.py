@@ -26,7 +26,7 @@ from rtpick.settings.fiber import FiberBufferSettings, FiberConversionSettings, 
 from rtpick.vocabulary.errors import SettingsError
 from rtpick.vocabulary.fiber import FiberLayout, Quantity
 
-LAYOUT = FiberLayout("cable", 0, 40, 2.0, 200.0)
+LAYOUT = FiberLayout("cable", 0, 120, 2.0, 200.0)
 RATE = Fraction(200)
 
 
@@ -52,7 +52,7 @@ cuts = st.sets(st.integers(1, 1999), max_size=9)
 @given(cuts=cuts, step=st.sampled_from([1, 4]), mode=st.sampled_from(["off", "steps", "median"]))
 def test_how_samples_were_cut_never_shows_in_what_tiles_are_cut_from(cuts, step, mode):
     rng = np.random.default_rng(len(cuts))
-    samples_KT = rng.normal(0, 100, (40, 2000)).astype(np.int16)
+    samples_KT = rng.normal(0, 100, (120, 2000)).astype(np.int16)
     samples_KT[7, 500:] = 0
     samples_KT[9] *= 90
     more = {"channel_decimation": step, "common_mode": mode}
@@ -149,7 +149,7 @@ def test_a_channel_that_recovers_is_used_again():
 
 def test_an_interrogator_step_goes_and_a_broadside_wave_stays():
     rng = np.random.default_rng(3)
-    wave_KT = rng.normal(0, 1, (50, 1)) * np.sin(np.arange(200) / 9) + rng.normal(2, 2, (50, 200))
+    wave_KT = rng.normal(0, 1, (120, 1)) * np.sin(np.arange(200) / 9) + rng.normal(2, 2, (120, 200))
     wave_KT = wave_KT.astype(np.float32)
     step_KT = wave_KT.copy()
     step_KT[:, 100:103] += 500
@@ -165,7 +165,7 @@ def test_strain_becomes_strain_rate_only_by_differentiation():
     front = _front(
         strain, FiberOverrides(conversion=declared), 200, common_mode="off", learn_bad_channels=False
     )
-    ramp_KT = np.tile(np.arange(1000, dtype=np.float32), (40, 1))
+    ramp_KT = np.tile(np.arange(1000, dtype=np.float32), (120, 1))
     out_KT = _feed(front, ramp_KT, [333])
     assert np.allclose(out_KT[:, 1:], 200.0)
     assert front.layout.quantity is Quantity.STRAIN_RATE
