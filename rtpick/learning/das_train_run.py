@@ -133,6 +133,7 @@ def _settings(options: argparse.Namespace) -> DasTrainSettings:
         warmup_steps=options.warmup_steps,
         arrival_weight=options.arrival_weight,
         bfloat16=not options.float32,
+        compiled=options.compiled,
     )
 
 
@@ -154,6 +155,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches ahead")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--float32", action="store_true", help="compute in float32 instead of bfloat16")
+    parser.add_argument("--compiled", action="store_true", help="compile the network first")
     parser.add_argument("--report-every", type=int, default=20, help="steps a line of the log")
     parser.add_argument("--save-every", type=int, default=100, help="steps a checkpoint")
     return parser.parse_args(arguments)

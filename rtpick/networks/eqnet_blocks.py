@@ -39,8 +39,9 @@ class FeatureNorm(nn.Module):
         norm_B1KT = torch.linalg.vector_norm(features_BCKT, dim=1, keepdim=True)
         # One division a sample instead of one a feature: half the time of a small network goes here.
         inverse_B1KT = self.gamma.shape[0] ** 0.5 / norm_B1KT.clamp(min=SMALLEST_NORM)
-        normed_BCKT: Tensor = features_BCKT * inverse_B1KT * self.gamma.to(features_BCKT.dtype)
-        return normed_BCKT
+        # Autocast forms the norm in float32, which must not make all that follows float32.
+        normed_BCKT: Tensor = features_BCKT * inverse_B1KT.to(features_BCKT.dtype)
+        return normed_BCKT * self.gamma.to(features_BCKT.dtype)
 
 
 class NormedConvolution(nn.Module):
