@@ -20,6 +20,10 @@ from rtpick.learning.das_synthetic_draw import log_uniform
 from rtpick.learning.dataset import DatasetError
 from rtpick.learning.resample import resample_rate
 
+QUIET_BLOCK, QUIET_MARGIN = 25, 2
+LOUD_RATIO = 1.8
+SHORTEST_SAMPLES = 32
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
@@ -56,8 +60,9 @@ def read_backgrounds(
     leave_out
         File names without ending that training must not see.
     quiet_s
-        By file name without ending: from when to when, in seconds from the start, nothing happens; the
-        rest is not read.
+        By file name without ending: from when to when, in seconds from the start, nothing happens. Of other
+        files the longest part is read that is nowhere much louder than their quiet fifth: "noise" files are
+        seldom screened, and an earthquake taken for noise teaches the wrong thing.
     pattern
         Which files are noise.
 
@@ -94,6 +99,33 @@ def spread_background(rng: np.random.Generator, background: Background, shape: t
     return np.ascontiguousarray(spread_KT * loudness_K.astype(np.float32)[:, None], dtype=np.float32)
 
 
+def quiet_part(samples_KT: FloatKT) -> FloatKT:
+    """Cut out the longest part that is not much louder than the quiet fifth of a record, on most channels.
+
+    Examples
+    --------
+    >>> wave_KT = np.random.default_rng(0).standard_normal((8, 1000)).astype(np.float32)
+    >>> wave_KT[:, 600:] *= 5.0
+    >>> quiet_part(wave_KT).shape
+    (8, 550)
+    """
+    block_count = samples_KT.shape[1] // QUIET_BLOCK
+    if block_count < 4:
+        return samples_KT
+    blocks = samples_KT[:, : block_count * QUIET_BLOCK].reshape(len(samples_KT), block_count, QUIET_BLOCK)
+    spread = np.asarray(blocks.std(axis=2))
+    level = np.median(spread / np.maximum(np.median(spread, axis=1, keepdims=True), 1e-30), axis=0)
+    loud = np.flatnonzero(level > LOUD_RATIO * np.percentile(level, 20))
+    if len(loud) == 0:
+        return samples_KT
+    # Two blocks more are left out where it grows loud: onsets are weak at first.
+    begins = np.concatenate([[0], loud + 1 + QUIET_MARGIN])
+    ends = np.concatenate([loud - QUIET_MARGIN, [block_count]])
+    longest = int(np.argmax(ends - begins))
+    first, last = int(begins[longest]), max(int(ends[longest]), int(begins[longest]))
+    return samples_KT[:, QUIET_BLOCK * first : QUIET_BLOCK * last]
+
+
 def _read_background(path: Path, quiet_s: tuple[float, float] | None) -> Background:
     try:
         with h5py.File(path, "r") as h5:
@@ -106,7 +138,12 @@ def _read_background(path: Path, quiet_s: tuple[float, float] | None) -> Backgro
         samples_KT = samples_KT[:, round(quiet_s[0] / interval_s) : round(quiet_s[1] / interval_s)]
     samples_KT = samples_KT - samples_KT.mean(axis=1, keepdims=True)
     samples_KT = _resampled(samples_KT, 1.0 / interval_s)
-    alive_K = samples_KT.std(axis=1) > 1e-6 * np.median(samples_KT.std(axis=1))
+    if quiet_s is None:
+        samples_KT = quiet_part(samples_KT)
+    if samples_KT.shape[1] < SHORTEST_SAMPLES:
+        raise DatasetError(f"{path}: no quiet part long enough; leave it out, or say where it is quiet")
+    spread_K = samples_KT.std(axis=1)
+    alive_K = spread_K > 1e-6 * np.median(spread_K)
     return Background(path.stem, samples_KT[alive_K], spacing_m)
 
 

@@ -113,6 +113,22 @@ def test_backgrounds_are_read_without_those_left_out_and_only_where_quiet(tmp_pa
     assert read[0].samples_KT.std() < 2.0
 
 
+def test_an_earthquake_among_noise_is_not_taken_for_noise(tmp_path: Path) -> None:
+    wave_KT = np.random.default_rng(0).standard_normal((5, 2000)).astype(np.float32)
+    wave_KT[:, 1500:1700] *= 6.0
+    write_noise(tmp_path / "noise_one.h5", wave_KT)
+    (read,) = read_backgrounds(tmp_path)
+    assert read.samples_KT.shape == (5, 1450)
+    assert read.samples_KT.std() < 1.1
+
+
+def test_the_reference_noise_that_holds_an_earthquake_is_cut_before_it(shared: Path) -> None:
+    """P comes at 2.4 to 3.1 s there."""
+    lengths_s = {one.name: one.samples_KT.shape[1] / 100 for one in read_backgrounds(shared / "data" / "das")}
+    assert lengths_s["noise_optodas_20231027"] <= 2.3
+    assert lengths_s["noise_brady_20160308"] == 10.0
+
+
 def test_a_folder_without_noise_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="another folder"):
         read_backgrounds(tmp_path)
