@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Hostile:
         return os.system, (f"touch {self.victim}",)
 
 
+@lru_cache(maxsize=4)
 def random_state(options: UNetOptions, seed: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
     return PhaseNetDas(options).state_dict()
