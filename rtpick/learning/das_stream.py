@@ -75,7 +75,6 @@ class _NumberedBatches(Dataset[FiberBatch]):
         self.stride = stride
 
     def __getitem__(self, number: int) -> FiberBatch:
-        torch.set_num_threads(1)
         return make_batch(self.draw(number), self.stride)
 
 
