@@ -23,7 +23,7 @@ REFRESH_S = 0.5
 LOOK_S = 0.05
 # A PUB socket may drop the end too; whoever heard it once knows.
 END_REPEATS = 5
-END_PAUSE_S = 0.2
+END_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)

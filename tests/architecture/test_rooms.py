@@ -32,10 +32,13 @@ FLOORS = {
     "pick_files": 4,
     "pick_fiber_files": 4,
     "associate_picks": 4,
+    "associate_fiber_picks": 4,
+    "fiber_table": 4,
     "relocate_catalogue": 4,
     "serve": 4,
     "serve_das": 4,
     "record": 4,
+    "record_files": 4,
     "check": 4,
     "cli": 5,
     "__main__": 6,
@@ -53,7 +56,11 @@ NEIGHBOURS = {
     ("bench", "daemon"),
     ("bench", "demo"),
     ("bench", "associate_picks"),
+    ("bench", "associate_fiber_picks"),
+    ("bench", "fiber_table"),
+    ("associate_fiber_picks", "fiber_table"),
     ("relocate_catalogue", "associate_picks"),
+    ("record", "record_files"),
 }
 RUNTIME_MAY = {"vocabulary", "telemetry", "runtime"}
 
@@ -65,7 +72,8 @@ DOORS = {
     "numba": {"numeric"},
     "obspy": {"ingest", "publish.quakeml", "publish.quakeml_origin", "association.traveltime"},
     "openvino": {"picking"},
-    "pandas": {"learning", "associate_picks", "pick_fiber_files", "relocate_catalogue"},
+    "pandas": {"learning", "associate_picks", "associate_fiber_picks", "fiber_table", "pick_fiber_files"}
+    | {"relocate_catalogue"},
     "prometheus_client": {"telemetry", "runtime.health"},
     "psycopg": {"archive"},
     "pydantic": {"settings"},
