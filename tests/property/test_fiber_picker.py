@@ -129,7 +129,7 @@ def _rows(outputs, kind=FiberPicks):
 lengths = st.lists(st.integers(3, 700), min_size=1, max_size=4)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 99), cut=lengths, every=st.integers(1, 20), doubled=st.integers(2, 9))
 def test_cutting_batching_and_doubling_never_show(seed, cut, every, doubled):
     samples_KT = _recording(seed)
