@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rtpick.learning import das_augment
+from rtpick.learning import das_augment, das_stack
 from rtpick.learning.das_background import Background, spread_background
 from rtpick.learning.das_sample import DasSample, FloatKT
 from rtpick.learning.das_station import make_from_station
@@ -175,8 +175,8 @@ class DasSampler:
         recipe = self.recipe
         sample = self._stack_another(rng, self._cut(rng, wavefield), wavefield)
         if not sample.is_noise and rng.random() < recipe.noise_stack:
-            louder = das_augment.stack_noise(rng, sample, self._noise(rng, self.shape).samples_KT)
-            sample = das_augment.forget_buried(louder)
+            louder = das_stack.stack_noise(rng, sample, self._noise(rng, self.shape).samples_KT)
+            sample = das_stack.forget_buried(louder)
         if rng.random() < recipe.flip:
             sample = das_augment.flip_channels(sample)
         if rng.random() < 0.5:
@@ -202,10 +202,10 @@ class DasSampler:
         if sample.is_noise or rng.random() >= self.recipe.self_stack:
             return sample
         second = self._cut(rng, wavefield)
-        ratio = das_augment.stack_ratio(rng, sample, second)
+        ratio = das_stack.stack_ratio(rng, sample, second)
         if ratio <= 0:
             return sample
-        return das_augment.forget_buried(das_augment.stack(sample, second, ratio))
+        return das_stack.forget_buried(das_stack.stack(sample, second, ratio))
 
 
 def _draw_factor(rng: np.random.Generator, probability: float) -> float:

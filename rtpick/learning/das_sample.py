@@ -5,7 +5,7 @@ Shape suffixes: K fiber channel, T time, N picks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,3 +96,27 @@ class DasSample:
     def is_noise(self) -> bool:
         """Whether nothing is to be picked."""
         return len(self.sample_N) == 0
+
+
+def choose_picks(sample: DasSample, chosen_N: NDArray[np.bool_]) -> DasSample:
+    """Keep some picks of a sample; what is known of it is for the caller to say."""
+    return replace(
+        sample,
+        channel_N=sample.channel_N[chosen_N],
+        phase_N=sample.phase_N[chosen_N],
+        sample_N=sample.sample_N[chosen_N],
+        event_N=sample.event_N[chosen_N],
+        known_KT=None,
+    )
+
+
+def mark_known(
+    known_KT: NDArray[np.bool_],
+    channel_N: NDArray[np.int64],
+    sample_N: NDArray[np.float64],
+    reach: int,
+    known: bool,
+) -> None:
+    """Mark in place what lies around picks as known, or as unknown."""
+    for channel, onset in zip(channel_N, sample_N.astype(np.int64), strict=True):
+        known_KT[channel, max(onset - reach, 0) : max(onset + reach + 1, 0)] = known

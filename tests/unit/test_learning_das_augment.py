@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtpick.learning import das_augment
+from rtpick.learning import das_augment, das_stack
 from rtpick.learning.das_sample import DasSample, DasSampleError
 
 CHANNELS, SAMPLES = 40, 1200
@@ -117,13 +117,13 @@ def test_stacking_keeps_earthquakes_apart_and_both_above_noise() -> None:
     rng = np.random.default_rng(3)
     noise_KT = rng.standard_normal((CHANNELS, SAMPLES)).astype(np.float32)
     one, two = (das_augment.normalise(ramps(seed)) for seed in (1, 2))
-    ratio = das_augment.stack_ratio(rng, one, two)
-    both = das_augment.stack(one, two, ratio)
+    ratio = das_stack.stack_ratio(rng, one, two)
+    both = das_stack.stack(one, two, ratio)
     assert ratio > 0
     assert sorted(set(both.event_N.tolist())) == [0, 1]
     assert len(both.sample_N) == len(one.sample_N) + len(two.sample_N)
-    noisy = das_augment.stack_noise(rng, one, noise_KT)
-    signal, before = das_augment.strength_at_picks(noisy)
+    noisy = das_stack.stack_noise(rng, one, noise_KT)
+    signal, before = das_stack.strength_at_picks(noisy)
     assert 0.9 < signal / before < 6.0
 
 
@@ -134,10 +134,10 @@ def test_an_onset_that_drowned_is_asked_for_no_more() -> None:
     rows = np.arange(64)
     pick = rows, np.repeat(["P"], 64), np.full(64, 500.0), np.zeros(64, np.int64)
     clear = DasSample(wave_KT, *pick)
-    assert das_augment.forget_buried(clear) is clear
+    assert das_stack.forget_buried(clear) is clear
     louder_KT = wave_KT.copy()
     louder_KT[:32] += 20.0 * rng.standard_normal((32, 1000)).astype(np.float32)
-    half = das_augment.forget_buried(DasSample(louder_KT, *pick))
+    half = das_stack.forget_buried(DasSample(louder_KT, *pick))
     assert half.channel_N.tolist() == list(range(32, 64))
     assert half.known_KT is not None
     assert not half.known_KT[:32, 450:550].any()
