@@ -125,7 +125,7 @@ def test_with_channels_events_are_located(table: Path, tmp_path: Path) -> None:
     [
         (lambda f: f.drop(columns="phase_score"), ["no column phase_score", "it has event_id"]),
         (lambda f: f.assign(phase_type=["X", *f["phase_type"][1:]]), ["row 1", "X", "neither P nor S"]),
-        (lambda f: f.assign(phase_index=[-4, *f["phase_index"][1:]]), ["row 1", "phase_index -4 is negative"]),
+        (lambda f: f.assign(phase_index=[-4, *f["phase_index"][1:]]), ["row 1: phase_index -4 is negative"]),
         (lambda f: f.assign(dt_s=[0.02, *f["dt_s"][1:]]), ["0.01 and 0.02", "one sampling interval"]),
         (lambda f: f.assign(dt_s=0.0), ["dt_s 0", "not positive"]),
         (lambda f: f.assign(phase_time="yesterday"), ["phase_time", "yesterday"]),
