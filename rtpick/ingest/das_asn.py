@@ -147,8 +147,8 @@ def encode_asn_header(layout: FiberLayout, sample_count: int, dtype: np.dtype[np
         "nChannels": layout.channel_count,
         "dataType": data_type,
         "dx": layout.channel_spacing_m / step,
-        "dt": 1e9 / layout.sampling_rate_hz,
-        "dtUnit": "ns",
+        "dt": 1.0 / layout.sampling_rate_hz,
+        "dtUnit": "s",
         "dxUnit": "m",
         "roiTable": [{"roiStart": layout.first_channel, "roiEnd": last, "roiDec": step}],
     }

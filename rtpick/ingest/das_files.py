@@ -28,6 +28,7 @@ from rtpick.vocabulary.time import parse_utc
 
 ENDINGS = {".h5", ".hdf5", ".hdf"}
 DEFAULT_FIBER = "fiber"
+_PIECE_BYTES = 1 << 26
 _DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)
 
 
@@ -192,10 +193,18 @@ def iterate_blocks(
     """
     for file in files:
         length = max(1, round(block_s * file.layout.sampling_rate_hz))
-        for first in range(0, file.sample_count, length):
-            samples_KT = read_samples(file, first, min(first + length, file.sample_count))
-            start_ns = file.start_ns + round(first * 1e9 / file.layout.sampling_rate_hz)
-            yield DasBlock(file.layout, start_ns, samples_KT, source)
+        for start, piece_KT in _pieces(file, length):
+            for first in range(0, piece_KT.shape[1], length):
+                start_ns = file.start_ns + round((start + first) * 1e9 / file.layout.sampling_rate_hz)
+                yield DasBlock(file.layout, start_ns, piece_KT[:, first : first + length], source)
+
+
+def _pieces(file: DasFile, length: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Read whole blocks together: a compressed chunk is unpacked once, not once a block."""
+    row_bytes = file.layout.channel_count * np.dtype(file.dtype).itemsize
+    count = length * max(1, _PIECE_BYTES // (row_bytes * length))
+    for first in range(0, file.sample_count, count):
+        yield first, read_samples(file, first, min(first + count, file.sample_count))
 
 
 def read_samples(file: DasFile, first: int, behind: int) -> np.ndarray:

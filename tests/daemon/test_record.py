@@ -26,6 +26,7 @@ from rtpick.ingest.miniseed_write import encode_packet
 from rtpick.publish.das_publisher import DasPublisher
 from rtpick.record import Recording, record
 from rtpick.record_files import FiberFiles, FileRules, claim_folder, make_recording, recover_spools
+from rtpick.settings.schema import SeedLinkSettings
 from rtpick.settings.sources_das import ZeroMqDasSettings, ZeroMqStationSettings
 from rtpick.vocabulary.codes import ChannelId
 from rtpick.vocabulary.errors import RecordError, SettingsError, SourceError
@@ -226,6 +227,7 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 from rtpick.record import record
+from rtpick.settings.schema import SeedLinkSettings
 from rtpick.settings.sources_das import ZeroMqDasSettings
 fields = {"type": "zeromq-das", "name": "cable", "fiber": "north", "address": sys.argv[1], "format": "asn"}
 record([ZeroMqDasSettings.model_validate(fields)], Path(sys.argv[2]))
@@ -308,3 +310,28 @@ def test_a_recording_that_cannot_be_made_leaves_its_spool(tmp_path: Path, monkey
     with pytest.raises(OSError, match="no room left"):
         make_recording(tmp_path / ".one.spool")
     assert (tmp_path / ".one.spool").exists()
+
+
+SERVED = """
+import sys
+from pathlib import Path
+from rtpick.serve import serve_folder
+serve_folder(Path(sys.argv[1]), port=int(sys.argv[2]), speed=0, end=True)
+"""
+
+
+def test_a_seedlink_server_is_recorded_to_its_end(tmp_path: Path, free_port: int) -> None:
+    packet = Packet(ChannelId("BW", "UH1", "", "SHZ"), T0, 100.0, np.arange(1000, dtype=np.int32))
+    (tmp_path / "played").mkdir()
+    (tmp_path / "played" / "a.mseed").write_bytes(encode_packet(packet))
+    server = subprocess.Popen([sys.executable, "-c", SERVED, str(tmp_path / "played"), str(free_port)])
+    fields = {"type": "seedlink", "name": "ring", "port": free_port, "streams": ["*.*.*.*"]}
+    more = {"start": "all", "on_end": "stop", "reconnect_min_s": 0.1, "reconnect_max_s": 0.2}
+    settings = SeedLinkSettings.model_validate({**fields, **more})
+    recording = record([settings], tmp_path / "kept", duration_s=30.0, console=quiet())
+    server.kill()
+    server.wait()
+    assert recording.sources["ring"].state == "ended"
+    (path,) = (tmp_path / "kept").glob("BW.UH1/*.mseed")
+    packets = list(read_records(path.read_bytes(), source="file", received_ns=0))
+    np.testing.assert_array_equal(np.concatenate([item.samples for item in packets]), np.arange(1000))
