@@ -182,7 +182,8 @@ class DasSampler:
         if rng.random() < 0.5:
             sample = das_augment.flip_polarity(sample)
         if rng.random() < recipe.common_mode:
-            sample = das_augment.remove_common_mode(sample)
+            # Waves that reach all channels at once go with it.
+            sample = das_stack.forget_buried(das_augment.remove_common_mode(sample))
         sample = das_augment.normalise(sample)
         return das_augment.mask_time(rng, sample) if rng.random() < recipe.mask else sample
 

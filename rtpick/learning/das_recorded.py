@@ -31,6 +31,7 @@ TOLERANCE = 6.0
 KNOWN_BEHIND = 30
 RISEN_SHARE = 0.3
 AFTER_RISE = 60
+LEAD = 1500
 
 
 def read_front(path: Path, difference_channels: int = 0) -> DasSample:
@@ -68,17 +69,22 @@ def read_front(path: Path, difference_channels: int = 0) -> DasSample:
 def mark_front(samples_KT: FloatKT, channel_spacing_m: float) -> DasSample:
     """Pick P where channels agree; behind it, and on other channels, nothing is known.
 
+    The quiet part is lengthened by LEAD samples of its own mirror images.
+
     Examples
     --------
     >>> wave_KT = np.random.default_rng(0).standard_normal((40, 600)).astype(np.float32)
     >>> wave_KT[:, 300:] *= 20.0
     >>> sample = mark_front(wave_KT, 10.0)
-    >>> len(sample.sample_N), bool(abs(sample.sample_N - 300).max() <= 3)
+    >>> len(sample.sample_N), bool(abs(sample.sample_N - LEAD - 300).max() <= 3)
     (40, True)
     """
     onset_K = first_breaks(samples_KT)
     agrees_K = np.abs(onset_K - _among_neighbours(onset_K)) <= TOLERANCE
     (rows,) = np.nonzero(agrees_K)
+    quiet = int(onset_K[rows].min()) - MARGIN if len(rows) else 0
+    if quiet > MARGIN:
+        samples_KT, onset_K = _with_lead(samples_KT, quiet), onset_K + LEAD
     behind_KT = np.arange(samples_KT.shape[1])[None, :] > onset_K[:, None] + KNOWN_BEHIND
     return DasSample(
         samples_KT=samples_KT,
@@ -102,6 +108,12 @@ def first_breaks(samples_KT: FloatKT) -> NDArray[np.float64]:
     loud_KT = np.abs(samples_KT) > RISEN_SHARE * np.abs(samples_KT).max(axis=1, keepdims=True)
     end_K = np.clip(loud_KT.argmax(axis=1) + AFTER_RISE, 5 * MARGIN, samples_KT.shape[1])
     return np.array([_part(row_T[:end]) for row_T, end in zip(samples_KT, end_K, strict=True)], np.float64)
+
+
+def _with_lead(samples_KT: FloatKT, quiet: int) -> FloatKT:
+    """Put mirror images of the quiet beginning before a record, so that onsets may lie anywhere."""
+    lead_KT = np.pad(samples_KT[:, :quiet], ((0, 0), (LEAD, 0)), mode="symmetric")[:, :LEAD]
+    return np.concatenate([lead_KT, samples_KT], axis=1)
 
 
 def _among_neighbours(onset_K: NDArray[np.float64]) -> NDArray[np.float64]:

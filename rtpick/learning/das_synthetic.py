@@ -76,7 +76,7 @@ def make_synthetic(
 def make_noise(rng: np.random.Generator, cable: Cable, sample_count: int) -> FloatKT:
     """Make up what a cable records while there is no earthquake; its spread is about 1."""
     noise_KT = instrument_noise(rng, cable, sample_count)
-    noise_KT += np.float32(log_uniform(rng, 0.1, 4.0)) * ambient_noise(rng, cable, sample_count)
+    noise_KT += np.float32(log_uniform(rng, 0.1, 3.0)) * ambient_noise(rng, cable, sample_count)
     noise_KT /= _typical_spread(noise_KT)
     add_disturbances(rng, cable, noise_KT)
     return noise_KT
@@ -85,9 +85,9 @@ def make_noise(rng: np.random.Generator, cable: Cable, sample_count: int) -> Flo
 def limit_band(rng: np.random.Generator, parts: list[FloatKT]) -> list[FloatKT]:
     """Filter all parts of a record alike, as interrogators and archives do, without moving an onset.
 
-    The low corner is 0.05 to 1.5 Hz, the high one 8 to 45 Hz; each is there in half of the cases.
+    The low corner is 0.05 to 2 Hz, there in two cases of three; the high one 8 to 45 Hz, in every other case.
     """
-    low_hz = log_uniform(rng, 0.05, 1.5) if rng.random() < 0.5 else 0.0
+    low_hz = log_uniform(rng, 0.05, 2.0) if rng.random() < 2 / 3 else 0.0
     high_hz = log_uniform(rng, 8.0, 45.0) if rng.random() < 0.5 else 1e3
     if low_hz == 0.0 and high_hz > SAMPLING_RATE_HZ:
         return parts
@@ -125,7 +125,7 @@ def scale_event(
     seen = [float(np.median(ratio_K[ratio_K > 0])) for ratio_K in ratios if np.any(ratio_K > 0)]
     now = max(seen, default=0.0)
     # A little more often strong than evenly in the logarithm: P is several times weaker than S.
-    wanted = WEAKEST_SNR * (STRONGEST_SNR / WEAKEST_SNR) ** (rng.random() ** 0.75)
+    wanted = WEAKEST_SNR * (STRONGEST_SNR / WEAKEST_SNR) ** (rng.random() ** 0.6)
     # Without an onset inside, what is left of the earthquake is brought to the noise's own level.
     gain = wanted / now if now > 0 else wanted / float(_typical_spread(event.p_KT + event.s_KT) + 1e-12)
     scale_K1 = np.float32(min(gain, 1e12)) * site_K1

@@ -27,7 +27,7 @@ def instrument_noise(rng: np.random.Generator, cable: Cable, sample_count: int) 
     shape = (len(cable.east_m_K), sample_count)
     wavenumber_K1, frequency_1F = wavenumbers(shape, cable.channel_spacing_m)
     frequency_1F = np.maximum(frequency_1F, np.float32(0.02))
-    pink_1F = (np.float32(log_uniform(rng, 0.02, 5.0)) / frequency_1F) ** np.float32(rng.uniform(0.7, 2.0))
+    pink_1F = (np.float32(log_uniform(rng, 0.02, 2.0)) / frequency_1F) ** np.float32(rng.uniform(0.7, 2.0))
     power_KF = gauge_power(wavenumber_K1, cable.gauge_length_m) + np.float32(rng.uniform(0.0, 0.3))
     field_KT = random_field(rng, power_KF * (1.0 + pink_1F), sample_count)
     field_KT *= _loudness(rng, shape[0]).astype(np.float32)[:, None]
@@ -96,10 +96,10 @@ def _bumps(rng: np.random.Generator, frequency_1F: Float32F) -> Float32F:
         centre_hz, width = log_uniform(rng, 0.5, 35.0), rng.uniform(0.1, 0.5)
         bump_1F = np.exp(-0.5 * (np.log(safe_1F / np.float32(centre_hz)) / np.float32(width)) ** 2)
         colour_1F = colour_1F + np.float32(log_uniform(rng, 0.3, 10.0)) * bump_1F
-    for _ in range(rng.choice([0, 0, 1, 2])):
+    for _ in range(rng.choice([0, 0, 0, 0, 1, 2])):
         line_hz = np.float32(rng.uniform(3.0, 48.0))
         line_1F = np.exp(-0.5 * ((frequency_1F - line_hz) / np.float32(0.04)) ** 2)
-        colour_1F = colour_1F + np.float32(log_uniform(rng, 10.0, 300.0)) * line_1F
+        colour_1F = colour_1F + np.float32(log_uniform(rng, 5.0, 100.0)) * line_1F
     return np.asarray(colour_1F, np.float32)
 
 

@@ -64,7 +64,8 @@ def test_samples_are_finite_levelled_and_of_the_shape_asked_for() -> None:
 
 def test_all_kinds_come() -> None:
     recorded = DasSample(np.ones((40, 900), np.float32) + np.arange(900, dtype=np.float32), kind="recorded")
-    sampler = DasSampler(DasSources((background(),), (recording(),), (recorded,)), 0, SHAPE)
+    recipe = DasRecipe(shares={"synthetic": 0.4, "station": 0.3, "noise": 0.1, "recorded": 0.2})
+    sampler = DasSampler(DasSources((background(),), (recording(),), (recorded,)), 0, SHAPE, recipe)
     kinds = [sampler.sample().kind for _ in range(120)]
     assert set(kinds) == {"synthetic", "station", "noise", "recorded"}
     assert 0.03 < kinds.count("noise") / len(kinds) < 0.35

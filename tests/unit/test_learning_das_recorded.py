@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtpick.learning.das_recorded import first_breaks, mark_front, read_front
+from rtpick.learning.das_recorded import LEAD, first_breaks, mark_front, read_front
 from rtpick.learning.dataset import DatasetError
 
 
@@ -33,15 +33,15 @@ def test_channels_that_disagree_are_neither_picked_nor_known() -> None:
     assert not sample.known_KT[20:24].any()
     assert len(sample.channel_N) >= 50
     row = int(sample.channel_N[5])
-    assert sample.known_KT[row, : int(onset_K[row])].all()
-    assert not sample.known_KT[row, int(onset_K[row]) + 40 :].any()
+    assert sample.known_KT[row, : LEAD + int(onset_K[row])].all()
+    assert not sample.known_KT[row, LEAD + int(onset_K[row]) + 40 :].any()
 
 
 def test_the_front_of_a_mines_earthquake_is_found(shared: Path) -> None:
     """It runs from the middle of the cable to its start in about 110 ms."""
     sample = read_front(shared / "data" / "das" / "mine_event_20220604_deformation_rate.h5", 12)
     assert len(sample.sample_N) > 0.65 * len(sample.samples_KT)
-    onset = dict(zip(sample.channel_N.tolist(), sample.sample_N.tolist(), strict=True))
+    onset = dict(zip(sample.channel_N.tolist(), (sample.sample_N - LEAD).tolist(), strict=True))
     assert onset[145] == pytest.approx(162, abs=8)
     assert onset[60] == pytest.approx(253, abs=8)
     assert onset[6] == pytest.approx(358, abs=8)
