@@ -39,6 +39,7 @@ class SingleChannelEngine:
 
     def __init__(self, network: Network, settings: EngineSettings) -> None:
         self._engine = Engine(network, settings)
+        self.network = network
         self._row = network.component_order.index(VERTICAL)
         self.model_version = network.model_version
         self.phases = self._engine.phases
