@@ -11,14 +11,12 @@ import pandas as pd
 import pytest
 import torch
 
-from rtpick.learning.das_score import (
+from rtpick.learning.das_score import main, score_network, score_onsets
+from rtpick.learning.das_whole import (
     FiberRecord,
     fiber_probability,
-    main,
     pick_record,
     read_record,
-    score_network,
-    score_onsets,
     station_probability,
 )
 from rtpick.learning.dataset import DatasetError
