@@ -14,6 +14,9 @@ from rtpick.learning.das_synthetic_source import PAUSE_SAMPLES, STEPS
 
 FloatK = NDArray[np.float64]
 
+# Of the largest power.
+NOTHING = 1e-8
+
 
 def place_pulse(field_KT: FloatKT, pulse_OT: FloatKT, onset_K: FloatK, amplitude_K: FloatK) -> None:
     """Add a pulse to each channel in place, its onset at a sample that need not be whole or inside.
@@ -71,12 +74,16 @@ def random_field(rng: np.random.Generator, power_KF: NDArray[np.float32], sample
     >>> field_KT.shape, bool(abs(field_KT.std() - 1) < 1e-3)
     ((8, 32), True)
     """
-    shape = (*power_KF.shape, 2)
+    # Frequencies that hold next to nothing need not be drawn.
+    largest_F = power_KF.max(axis=0)
+    used = int(np.flatnonzero(largest_F > NOTHING * largest_F.max())[-1]) + 1
+    shape = (len(power_KF), used, 2)
     spectrum_KF = rng.standard_normal(shape, dtype=np.float32).view(np.complex64)[..., 0]
-    spectrum_KF *= np.sqrt(power_KF)
+    spectrum_KF *= np.sqrt(power_KF[:, :used])
     spectrum_KF[:, 0] = 0.0
-    field_KT: FloatKT = scipy.fft.irfft2(spectrum_KF, s=(power_KF.shape[0], sample_count), overwrite_x=True)
-    field_KT /= max(float(field_KT.std()), 1e-30)
+    spectrum_KF = scipy.fft.ifft(spectrum_KF, axis=0, overwrite_x=True)
+    field_KT: FloatKT = scipy.fft.irfft(spectrum_KF, n=sample_count, axis=1, overwrite_x=True)
+    field_KT *= np.float32(1.0 / max(float(field_KT.std()), 1e-30))
     return field_KT
 
 
