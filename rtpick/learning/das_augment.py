@@ -77,8 +77,7 @@ def fit(sample: DasSample, shape: tuple[int, int]) -> DasSample:
 
 
 def stretch(sample: DasSample, time_factor: float, space_factor: float) -> DasSample:
-    """Resample in time and along the cable, linearly; more samples, or more channels, where a factor
-    exceeds 1.
+    """Resample in time and along the cable, linearly; where a factor exceeds 1 there will be more.
 
     Examples
     --------

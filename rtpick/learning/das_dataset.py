@@ -219,9 +219,7 @@ def _source_length(wanted: int, factor: float) -> int:
 
 
 def _draw_corner(rng: np.random.Generator, wavefield: DasSample, shape: tuple[int, int]) -> tuple[int, int]:
-    """Choose where to cut: anywhere along the cable, and so that a random pick lies anywhere within, if
-    it can.
-    """
+    """Choose where to cut: anywhere along the cable, and with a random pick anywhere within."""
     room_K, room_T = (there - cut for there, cut in zip(wavefield.samples_KT.shape, shape, strict=True))
     if wavefield.is_noise:
         return int(rng.integers(room_K + 1)), int(rng.integers(room_T + 1))

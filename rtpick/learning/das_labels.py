@@ -49,8 +49,7 @@ EVENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}")
 
 
 def read_label_names(folder: Path) -> list[str]:
-    """Read which events of a folder are labelled; a line that was being written when its writer died is
-    left out.
+    """Read which events of a folder are labelled; a line without its end is left out.
 
     Raises
     ------
@@ -174,9 +173,7 @@ def _labelled(
 
 
 def _numbers(picks: pd.DataFrame, column: str, missing: float | None = None) -> NDArray[np.float64]:
-    """Read a column of numbers, which others may have written as text; `missing` stands for it if it is
-    not there.
-    """
+    """Read a column of numbers, perhaps written as text; `missing` stands in for what is not there."""
     if column not in picks and missing is not None:
         return np.full(len(picks), missing)
     numbers_N = np.asarray(picks[column].astype(np.float64), np.float64)

@@ -46,8 +46,7 @@ def stack(sample: DasSample, second: DasSample, ratio: float) -> DasSample:
 
 
 def stack_ratio(rng: np.random.Generator, first: DasSample, second: DasSample) -> float:
-    """Draw how strongly to add a second sample so that the onsets of both stay above the noise; 0 where
-    it cannot be.
+    """Draw how strongly to add a second sample so that both stay above the noise; 0 if it cannot be.
 
     With S and N the strengths behind and before the onsets, S1/(N1 + r N2) and r S2/(N1 + r N2) are to
     be at least 1.
@@ -61,9 +60,7 @@ def stack_ratio(rng: np.random.Generator, first: DasSample, second: DasSample) -
 
 
 def stack_noise(rng: np.random.Generator, sample: DasSample, noise_KT: FloatKT) -> DasSample:
-    """Add noise until the onsets stand 1 to 5 times above it; a sample that is already worse stays as it
-    is.
-    """
+    """Add noise until onsets stand 1 to 5 times above it; what is already worse stays as it is."""
     signal, before = strength_at_picks(sample)
     spread = float(noise_KT.std())
     ratio = (signal / rng.uniform(1.0, 5.0) - before) / max(spread, 1e-12) if signal > 0 else 0.0
@@ -107,9 +104,7 @@ def strength_at_picks(sample: DasSample) -> tuple[float, float]:
 
 
 def _rise(sample: DasSample, members: NDArray[np.int64]) -> float:
-    """Return how much stronger, in the median, the second behind onsets is than the two before; slow or
-    fast.
-    """
+    """Return how much stronger the second behind onsets is than the two before, slow or fast."""
     ratios = []
     for row in members[:: max(1, len(members) // 8)]:
         onset = int(sample.sample_N[row])

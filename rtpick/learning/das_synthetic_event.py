@@ -29,8 +29,11 @@ from rtpick.learning.das_synthetic_field import (
 )
 from rtpick.learning.das_synthetic_rays import Arrival, Medium, arrive, draw_hypocentre
 from rtpick.learning.das_synthetic_source import Source, draw_source, make_pulse, phase_spectrum
+from rtpick.learning.das_synthetic_surface import DEEPEST_KM, surface_train
 
 NO_P_SHARE = 0.12
+# Of shallow earthquakes nearby, which have surface waves that matter.
+SURFACE_SHARE, LONGEST_LAG_S = 0.5, 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +81,9 @@ def make_event(rng: np.random.Generator, cable: Cable, medium: Medium, sample_co
         field_KT += _coda(rng, cable, source, phase, arrival, origin, lag_s, scatter_KF, sample_count)
         fields.append(field_KT)
     p_onset_K, s_onset_K = (origin + SAMPLING_RATE_HZ * arrival.first_s_K for arrival in (p, s))
+    if hypocentre.depth_km < DEEPEST_KM and lag_s < LONGEST_LAG_S and rng.random() < SURFACE_SHARE:
+        train_KT = surface_train(rng, cable, hypocentre, origin, s_onset_K, sample_count)
+        fields[1] += np.float32(log_uniform(rng, 0.1, 2.0)) * train_KT
     p_KT = _weaken_p(rng, fields[0], fields[1], p_onset_K, s_onset_K)
     return Wavefield(p_KT, fields[1], p_onset_K, s_onset_K)
 
@@ -176,9 +182,7 @@ def _direct_waves(
 
 
 def _later_s(rng: np.random.Generator, arrival: Arrival) -> FloatK:
-    """Delay a reflection or a conversion by up to a tenth of the travel time, tilted a little along the
-    cable.
-    """
+    """Delay a reflection or a conversion by up to a tenth of the travel time, a little tilted."""
     longest_s = min(3.0, 0.1 * float(np.median(arrival.first_s_K)) + 0.1)
     tilt_K = np.linspace(0.0, rng.uniform(-0.1, 0.1), len(arrival.first_s_K))
     delay_s_K: FloatK = np.maximum(rng.uniform(0.03, longest_s) + tilt_K, 0.02)

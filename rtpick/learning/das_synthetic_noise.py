@@ -36,9 +36,7 @@ def instrument_noise(rng: np.random.Generator, cable: Cable, sample_count: int) 
 
 
 def ambient_noise(rng: np.random.Generator, cable: Cable, sample_count: int) -> FloatKT:
-    """Draw waves that are always there: slow surface waves of people and wind, microseism, and swell at
-    sea.
-    """
+    """Draw what is always there: slow surface waves of people and wind, microseism, and swell."""
     shape = (len(cable.east_m_K), sample_count)
     wavenumber_K1, frequency_1F = wavenumbers(shape, cable.channel_spacing_m)
     power_KF = surface_wave_power(rng, wavenumber_K1, frequency_1F)

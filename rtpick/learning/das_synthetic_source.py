@@ -108,9 +108,7 @@ def make_pulse(rng: np.random.Generator, source: Source, phase: str, travel_s: f
 
 
 def polyphase(fine_T: NDArray[np.float64]) -> FloatKT:
-    """Arrange a pulse sampled STEPS times as finely, its onset first, by the place of its onset in a
-    sample.
-    """
+    """Arrange a pulse sampled STEPS times as finely by the place of its onset within a sample."""
     lead = (PAUSE_SAMPLES - 1) * STEPS
     rolled_T = np.roll(fine_T, lead - _first_break(fine_T))
     starts_O = -np.arange(STEPS)[:, None] + np.arange(PULSE_SAMPLES)[None, :] * STEPS

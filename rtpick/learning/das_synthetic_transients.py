@@ -1,5 +1,4 @@
-"""What comes and goes on a fiber without being an earthquake: vehicles, hammers, knocks on the
-instrument, glitches.
+"""What comes and goes on a fiber and is no earthquake: vehicles, hammers, knocks, steps, glitches.
 
 Shape suffixes: K fiber channel, T time. Every function adds to a field in place, whose unit is the
 spread of the noise.
@@ -27,9 +26,7 @@ def add_disturbances(rng: np.random.Generator, cable: Cable, field_KT: FloatKT) 
 
 
 def add_vehicle(rng: np.random.Generator, cable: Cable, field_KT: FloatKT) -> None:
-    """Drive along a part of the cable at 5-35 m/s: the ground sags under the weight, and rumbles around
-    it.
-    """
+    """Drive along a part of the cable at 5-35 m/s: the ground sags under it and rumbles around it."""
     channel_count, sample_count = field_KT.shape
     speed_m_s = rng.choice([-1, 1]) * rng.uniform(5.0, 35.0)
     place_m_K = cable.distances_m - cable.distances_m[rng.integers(channel_count)]
@@ -68,9 +65,7 @@ def add_knock(rng: np.random.Generator, cable: Cable, field_KT: FloatKT) -> None
 
 
 def add_hammer(rng: np.random.Generator, cable: Cable, field_KT: FloatKT) -> None:
-    """Strike, step or dig beside the cable, once or again and again: surface waves run away at 100-800
-    m/s.
-    """
+    """Strike or dig beside the cable, once or often: surface waves run away at 100-800 m/s."""
     channel_count, sample_count = field_KT.shape
     centre, speed_m_s = int(rng.integers(channel_count)), log_uniform(rng, 100.0, 800.0)
     away_m_K = np.hypot(cable.distances_m - cable.distances_m[centre], rng.uniform(1.0, 60.0))

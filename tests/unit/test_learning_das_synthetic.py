@@ -19,6 +19,7 @@ from rtpick.learning.das_synthetic_field import (
 from rtpick.learning.das_synthetic_noise import dead_channels, instrument_noise
 from rtpick.learning.das_synthetic_rays import Hypocentre, Medium, arrive, draw_hypocentre, draw_medium
 from rtpick.learning.das_synthetic_source import PAUSE_SAMPLES, draw_source, make_pulse
+from rtpick.learning.das_synthetic_surface import surface_train
 from rtpick.learning.das_synthetic_visible import MARGIN, hide_around, local_ratio
 
 SHAPE = (48, 1024)
@@ -134,6 +135,22 @@ def test_slow_waves_travel_at_the_speed_they_are_given() -> None:
         column = 60
         ridge = wavenumber_K1[power_KF[:128, column].argmax(), 0]
         assert 140.0 < frequency_1F[0, column] / ridge < 1700.0
+
+
+def test_surface_waves_run_slowly_from_the_epicentre_and_never_before_s() -> None:
+    cable = straight(80, 20.0)
+    speeds_m_s = []
+    for seed in range(10):
+        s_onset_K = 100.0 + 100.0 * (2000.0 + cable.north_m_K) / 2500.0
+        train_KT = surface_train(
+            np.random.default_rng(seed), cable, Hypocentre(0.0, -2.0, 0.5), 100.0, s_onset_K, 4000
+        )
+        assert not any(
+            row_T[: int(onset) - 15].any() for row_T, onset in zip(train_KT, s_onset_K, strict=True)
+        )
+        centre_K = (train_KT**2 @ np.arange(4000)) / (train_KT**2).sum(axis=1)
+        speeds_m_s.append(2000.0 / np.polyfit(np.arange(80), centre_K, 1)[0])
+    assert 150.0 < min(speeds_m_s) < max(speeds_m_s) < 3500.0
 
 
 def test_a_gauge_averages_what_is_shorter_than_it() -> None:
