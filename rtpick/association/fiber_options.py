@@ -45,7 +45,7 @@ class FiberOptions:
     """
 
     vp_vs: float = 1.73
-    maximum_ps_s: float = 20.0
+    maximum_ps_s: float = 30.0
     channels_per_group: int = 50
     window_s: float = 0.3
     fewest_in_group: int = 4
@@ -58,7 +58,7 @@ class FiberOptions:
     live_channels: int = 0
     tick_s: float = 2.0
     quiet_s: float = 15.0
-    memory_s: float = 75.0
+    memory_s: float = 90.0
 
     def for_cable(
         self, channel_count: int, channel_spacing_m: float | None = None, channel_step: int = 1

@@ -34,6 +34,7 @@ FLOORS = {
     "associate_picks": 4,
     "associate_fiber_picks": 4,
     "fiber_table": 4,
+    "plot_fiber_picks": 4,
     "relocate_catalogue": 4,
     "serve": 4,
     "serve_das": 4,
@@ -59,6 +60,7 @@ NEIGHBOURS = {
     ("bench", "associate_fiber_picks"),
     ("bench", "fiber_table"),
     ("associate_fiber_picks", "fiber_table"),
+    ("plot_fiber_picks", "fiber_table"),
     ("relocate_catalogue", "associate_picks"),
     ("record", "record_files"),
 }
