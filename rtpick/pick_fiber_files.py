@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rtpick.archive.atomic import write_atomic
 from rtpick.ingest.das_files import DasFile, index_das_files, iterate_blocks
 from rtpick.picking.engine_fiber_choice import build_fiber_engine
+from rtpick.picking.fiber_engine import FiberEngine
 from rtpick.picking.fiber_picker import FiberPicker
 from rtpick.settings.fiber import FiberSettings
 from rtpick.settings.schema import EngineSettings
@@ -98,7 +99,7 @@ def pick_fiber_files(
     check_output(output)
     files = index_das_files(map(Path, paths), fiber=fiber, quantity=quantity, unit=unit)
     runner = build_fiber_engine(settings.picking.weights, engine or EngineSettings())
-    picker = FiberPicker(settings, runner, lossless=True)
+    picker = FiberPicker(bear_short(settings, files, runner), runner, lossless=True)
     picks: list[FiberPicks] = []
     blocks = rejected = 0
     for block in _watched(files, console or Console(file=sys.stderr)):
@@ -108,6 +109,15 @@ def pick_fiber_files(
     picks += (item for item in picker.flush(NO_CLOCK_NS) if isinstance(item, FiberPicks))
     write_fiber_picks(output, picks_table(picks, files))
     return FiberPickSummary(tuple(picks), blocks, rejected)
+
+
+def bear_short(settings: FiberSettings, files: Sequence[DasFile], engine: FiberEngine) -> FiberSettings:
+    """Let recordings much shorter than a tile be picked too: half of the shortest must be covered."""
+    tile_s = (settings.picking.tile_samples or engine.geometry.samples) / engine.sampling_rate_hz
+    shortest_s = min(file.end_ns - file.start_ns for file in files) / 1e9
+    coverage = min(settings.picking.minimum_coverage, shortest_s / tile_s / 2)
+    picking = settings.picking.model_copy(update={"minimum_coverage": coverage})
+    return settings.model_copy(update={"picking": picking})
 
 
 def check_output(output: Path) -> None:

@@ -114,21 +114,26 @@ def _convert_all(
 ) -> None:
     """Filter every channel; the first output's filter begins at input `offset`.
 
-    Four channels at a time, because each sum has to wait for itself.
+    Eight channels side by side: each sum has to wait for itself, but eight fit into one register.
     """
-    last = len(samples_KT) - 1
-    for k in range(0, len(samples_KT), 4):
-        b, c, d = min(k + 1, last), min(k + 2, last), min(k + 3, last)
+    side_T8 = np.zeros((samples_KT.shape[1], 8))
+    for first in range(0, len(samples_KT), 8):
+        lanes = min(8, len(samples_KT) - first)
+        for lane in range(lanes):
+            for t in range(samples_KT.shape[1]):
+                side_T8[t, lane] = samples_KT[first + lane, t]
         place, phase = offset, remainder
         for j in range(out_KT.shape[1]):
-            sum_a, sum_b, sum_c, sum_d = 0.0, 0.0, 0.0, 0.0
+            a, b, c, d, e, g, h, i = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             for f in range(taps_PF.shape[1]):
-                tap = taps_PF[phase, f]
-                sum_a += tap * samples_KT[k, place + f]
-                sum_b += tap * samples_KT[b, place + f]
-                sum_c += tap * samples_KT[c, place + f]
-                sum_d += tap * samples_KT[d, place + f]
-            out_KT[k, j], out_KT[b, j], out_KT[c, j], out_KT[d, j] = sum_a, sum_b, sum_c, sum_d
+                tap, t = taps_PF[phase, f], place + f
+                a, b = a + tap * side_T8[t, 0], b + tap * side_T8[t, 1]
+                c, d = c + tap * side_T8[t, 2], d + tap * side_T8[t, 3]
+                e, g = e + tap * side_T8[t, 4], g + tap * side_T8[t, 5]
+                h, i = h + tap * side_T8[t, 6], i + tap * side_T8[t, 7]
+            sums = (a, b, c, d, e, g, h, i)
+            for lane in range(lanes):
+                out_KT[first + lane, j] = sums[lane]
             phase += down
             place += phase // up
             phase %= up

@@ -144,13 +144,17 @@ def _lay(
     usable_KT: BoolArray,
 ) -> None:
     first, last = max(-place, 0), min(values_PKT.shape[2], sum_PKT.shape[2] - place)
+    weight_T = np.empty(values_PKT.shape[2], np.float32)
     for k in range(max(-row, 0), min(values_PKT.shape[1], sum_PKT.shape[1] - row)):
         for t in range(first, last):
-            if usable_KT.size == 0 or usable_KT[k, t]:
-                weight = tile_weight_K[k] * tile_weight_T[t]
-                weight_KT[row + k, place + t] += weight
-                for p in range(values_PKT.shape[0]):
-                    sum_PKT[p, row + k, place + t] += weight * values_PKT[p, k, t]
+            weight_T[t] = tile_weight_K[k] * tile_weight_T[t]
+        if usable_KT.size:
+            weight_T *= usable_KT[k]
+        for t in range(first, last):
+            weight_KT[row + k, place + t] += weight_T[t]
+        for p in range(values_PKT.shape[0]):
+            for t in range(first, last):
+                sum_PKT[p, row + k, place + t] += weight_T[t] * values_PKT[p, k, t]
 
 
 @compiled

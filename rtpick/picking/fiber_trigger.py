@@ -93,18 +93,20 @@ def _mark_peaks(
     first: int,
     is_peak_PKT: npt.NDArray[np.bool_],
 ) -> None:
-    count = prob_PKT.shape[2]
+    last = min(first + is_peak_PKT.shape[2], prob_PKT.shape[2] - 1)
     for p in range(prob_PKT.shape[0]):
+        threshold = threshold_P[p]
         for k in range(prob_PKT.shape[1]):
-            for place in range(is_peak_PKT.shape[2]):
-                t = first + place
-                height = prob_PKT[p, k, t]
-                if not (height > threshold_P[p] and 0 < t < count - 1):
-                    continue
-                peak = prob_PKT[p, k, t - 1] < height and prob_PKT[p, k, t + 1] <= height
-                for other in range(max(t - half, 0), min(t + half + 1, count)):
-                    higher = prob_PKT[p, k, other] > height
-                    if higher or (other < t and prob_PKT[p, k, other] == height):
-                        peak = False
-                        break
-                is_peak_PKT[p, k, place] = peak
+            prob_T = prob_PKT[p, k]
+            for t in range(max(first, 1), last):
+                if prob_T[t] > threshold and prob_T[t - 1] < prob_T[t] and prob_T[t + 1] <= prob_T[t]:
+                    is_peak_PKT[p, k, t - first] = _is_highest(prob_T, t, half)
+
+
+@compiled
+def _is_highest(prob_T: Float32Array, t: int, half: int) -> bool:
+    """Tell whether nothing near is higher, and nothing before as high."""
+    for other in range(max(t - half, 0), min(t + half + 1, len(prob_T))):
+        if prob_T[other] > prob_T[t] or (other < t and prob_T[other] == prob_T[t]):
+            return False
+    return True

@@ -74,7 +74,9 @@ class FiberPickingSettings(Section):
     amplitude_p_s: NotNegative = Field(10.0, description="behind a P; picks wait for it")
     amplitude_s_s: NotNegative = Field(5.0, description="behind an S; picks wait for it")
     gap_guard_s: NotNegative = Field(0.5, description="samples this near to a gap are not believed")
-    minimum_coverage: Annotated[float, Field(gt=0, le=1)] = 0.3
+    minimum_coverage: Annotated[
+        float, Field(gt=0, le=1, description="tiles with a smaller fraction of their samples are passed over")
+    ] = 0.5
     progress_interval_s: Annotated[float, Field(gt=0, le=600)] = 5.0
     batch_tiles: Annotated[int, Field(ge=1, le=1024)] | None = None
     batch_age_s: NotNegative = 0.2

@@ -20,7 +20,7 @@ from rtpick.picking.engine_fiber_single import SingleChannelEngine
 from rtpick.picking.fiber_picker import FiberPicker
 from rtpick.settings.fiber import FiberBufferSettings, FiberPickingSettings, FiberSettings
 from rtpick.settings.schema import EngineSettings
-from rtpick.vocabulary.errors import SettingsError
+from rtpick.vocabulary.errors import NetworkError, SettingsError
 from rtpick.vocabulary.fiber import DasBlock, FiberEventHints, FiberLayout, FiberPicks, Quantity
 
 PLAIN = EngineSettings(device="cpu", backend="torch", threads=1)
@@ -194,6 +194,25 @@ def test_files_that_follow_one_another_are_one_recording(porotomo, shared, tmp_p
     order = ["channel_index", "phase_time", "phase_type"]
     left, right = (t[same].sort_values(order, ignore_index=True) for t in (whole, parts))
     pd.testing.assert_frame_equal(left, right)
+
+
+def test_a_recording_much_shorter_than_a_tile_is_picked_too(tmp_path):
+    samples_KT = np.random.default_rng(0).normal(0, 1, (8, 500)).astype(np.float32)
+    samples_KT[:, 250:] *= 30
+    _write(tmp_path / "short.h5", samples_KT)
+    settings = FiberSettings(picking=FiberPickingSettings(p_threshold=0.05, s_threshold=0.05))
+    assert pick_fiber_files([tmp_path], tmp_path / "picks.csv", settings, engine=PLAIN).pick_count > 0
+    table = pd.read_csv(tmp_path / "picks.csv")
+    assert ((table["phase_index"] - 250).abs() < 30).any()
+
+
+def test_samples_of_an_unknown_kind_are_refused_until_they_are_declared(tmp_path):
+    _write(tmp_path / "odd.h5", np.zeros((8, 500), np.float32), unit="as distributed")
+    with pytest.raises(NetworkError, match="delivers counts"):
+        pick_fiber_files([tmp_path], tmp_path / "picks.csv", engine=PLAIN)
+    declared = {"quantity": Quantity.STRAIN_RATE, "unit": "1/s"}
+    assert pick_fiber_files([tmp_path], tmp_path / "picks.csv", engine=PLAIN, **declared).pick_count == 0
+    assert tuple(pd.read_csv(tmp_path / "picks.csv").columns) == COLUMNS
 
 
 def test_a_table_of_an_unknown_kind_is_refused_before_the_work(tmp_path):
