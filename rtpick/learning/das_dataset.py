@@ -20,7 +20,7 @@ from rtpick.learning.dataset import Recording
 
 __all__ = ["DasRecipe", "DasSample", "DasSampler", "DasSources"]
 
-SHARES = {"synthetic": 0.66, "station": 0.15, "noise": 0.15, "recorded": 0.04}
+SHARES = {"synthetic": 0.70, "station": 0.16, "noise": 0.10, "recorded": 0.04}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ def instrument_noise(rng: np.random.Generator, cable: Cable, sample_count: int) 
     wavenumber_K1, frequency_1F = wavenumbers(shape, cable.channel_spacing_m)
     frequency_1F = np.maximum(frequency_1F, np.float32(0.02))
     pink_1F = (np.float32(log_uniform(rng, 0.02, 2.0)) / frequency_1F) ** np.float32(rng.uniform(0.7, 2.0))
-    power_KF = gauge_power(wavenumber_K1, cable.gauge_length_m) + np.float32(rng.uniform(0.0, 0.3))
+    # What each channel has of its own: little where the gauge is long, or much.
+    own = np.float32(log_uniform(rng, 5e-4, 0.3))
+    power_KF = gauge_power(wavenumber_K1, cable.gauge_length_m) + own
     field_KT = random_field(rng, power_KF * (1.0 + pink_1F), sample_count)
     field_KT *= _loudness(rng, shape[0]).astype(np.float32)[:, None]
     fade(rng, field_KT)
