@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +17,12 @@ from rtpick.association.oddities import examine_clocks, examine_delays, examine_
 from rtpick.association.sites import prepare_travel_times
 from rtpick.association.world import World
 from rtpick.ingest.inventory import read_inventory
+from rtpick.pick_table import read_picks
 from rtpick.publish.picture_catalogue import plot_catalogue
 from rtpick.settings.schema import AssociationSettings
-from rtpick.vocabulary.codes import ChannelId, StationId
-from rtpick.vocabulary.errors import PickTableError
 from rtpick.vocabulary.event import Event, EventStatus
-from rtpick.vocabulary.pick import Pick, PickStatus
-from rtpick.vocabulary.time import NS_PER_S, format_utc, parse_utc, to_ns
+from rtpick.vocabulary.pick import Pick
+from rtpick.vocabulary.time import NS_PER_S, format_utc, to_ns
 
 EVENT_COLUMNS = (
     "event_id", "epoch", "time", "latitude", "longitude", "depth_km", "n_picks", "rms_s", "gap_deg",
@@ -36,8 +34,6 @@ PUBLICATION_COLUMNS = (
     "merged_into",
 )  # fmt: skip
 LOOKBACK_S = 120.0  # how long after its time a pick is still expected
-_NAMES = {"station": ("station", "station_id", "id"), "phase": ("phase", "phase_hint"),
-          "score": ("score", "probability")}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ def associate_table(
     arrival_column: str | None = None,
     settings: AssociationSettings | None = None,
     plot: bool = False,
-    amplitude_unit: str = "counts",
+    amplitude_unit: str = "auto",
 ) -> Result:
     """Associate a table of picks and write events.csv, assignments.csv and publications.csv.
 
@@ -83,7 +79,8 @@ def associate_table(
     plot : bool
         Also draw catalogue.png, where there is any event.
     amplitude_unit : str
-        Of the column amplitude: with ``m/s`` events get a magnitude of type Mpgv.
+        Of the column amplitude: ``m/s``, ``counts`` or ``auto``, as `rtpick.pick_table.read_picks` takes it.
+        With ``m/s`` amplitudes help to tell events apart, and these get a magnitude of type Mpgv.
 
     Raises
     ------
@@ -95,8 +92,7 @@ def associate_table(
         settings = settings.model_copy(update={"velocity_model": str(velocity_model)})
     files = [stations] if isinstance(stations, str | Path) else list(stations)
     inventory = read_inventory([Path(file) for file in files])
-    arrivals = read_picks(Path(picks), arrival_column)
-    arrivals = [(at_ns, replace(pick, amplitude_unit=amplitude_unit)) for at_ns, pick in arrivals]
+    arrivals = read_picks(Path(picks), arrival_column, amplitude_unit)
     state = new_state(settings, inventory, prepare_travel_times(settings, inventory))
     result = _with_magnitudes(replay(state, _shown(arrivals)), [pick for _, pick in arrivals])
     result = replace(result, notes=(*result.notes, *take_note(state.world, arrivals, result)))
@@ -143,75 +139,6 @@ def replay(state: AssociatorState, arrivals: Iterable[tuple[int, Pick]]) -> Resu
     final = tuple(event for _, event in published if event.status is EventStatus.FINAL)
     noisy = tuple(str(found) for found in findings if found.kind is FindingKind.QUARANTINE)
     return Result(final, tuple(published), state.counts, noisy)
-
-
-def read_picks(path: Path, arrival_column: str | None) -> list[tuple[int, Pick]]:
-    """Read a table of picks in order of arrival, each with its arrival time (ns)."""
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise PickTableError(f"cannot read picks from {path}: {error}") from error
-    columns = {name: _column(path, table, names, name != "score") for name, names in _NAMES.items()}
-    if "epoch" not in table and "time" not in table:
-        raise PickTableError(f"{path} has neither a column time nor epoch")
-    if arrival_column is not None and arrival_column not in table:
-        raise PickTableError(
-            f"{path} has no column {arrival_column}; it has {', '.join(map(str, table.columns))}"
-        )
-    arrivals = []
-    for line, row in enumerate(table.to_dict("records"), start=2):
-        try:
-            pick = _pick({str(k): str(v) for k, v in row.items()}, columns, line)
-            arrival_ns = _epoch_ns(str(row[arrival_column])) if arrival_column else pick.time_ns
-        except (ValueError, KeyError) as error:
-            raise PickTableError(f"{path}, line {line}: {error}") from error
-        arrivals.append((arrival_ns, pick))
-    return sorted(arrivals, key=lambda item: item[0])
-
-
-def _column(path: Path, table: pd.DataFrame, names: Sequence[str], needed: bool) -> str | None:
-    found = next((name for name in names if name in table), None)
-    if found is None and needed:
-        raise PickTableError(
-            f"{path} has no column {' or '.join(names)}; it has {', '.join(map(str, table.columns))}"
-        )
-    return found
-
-
-def _pick(row: dict[str, str], columns: dict[str, str | None], line: int) -> Pick:
-    """Make a pick of a row; a channel that is not given is taken as broad-band."""
-    phase = row[columns["phase"] or ""][:1].upper()
-    if phase not in {"P", "S"}:
-        raise ValueError(f"phase {row[columns['phase'] or '']!r} is neither P nor S")
-    station = row[columns["station"] or ""]
-    code = StationId(row["network"], station) if row.get("network") else StationId.parse(station)
-    channel = row.get("channel") or ("HHZ" if phase == "P" else "HHN")
-    return Pick(
-        pick_id=row.get("pick_id") or f"row{line}",
-        channel=ChannelId(code.network, code.station, row.get("location", ""), channel),
-        phase_hint=phase,
-        time_ns=parse_utc(row["time"]) if row.get("time") else _epoch_ns(row["epoch"]),
-        probability=_number(row.get(columns["score"] or "", "")),
-        uncertainty_s=_number(row.get("uncertainty_s", "")),
-        amplitude=_number(row.get("amplitude", "")),
-        snr=_number(row.get("snr", "")),
-        coverage=1.0,
-        model_version=row.get("model_version", ""),
-        status=PickStatus(row.get("status") or "final"),
-        revision=int(row.get("revision") or 0),
-    )
-
-
-def _number(text: str) -> float:
-    return float(text) if text.strip() else math.nan
-
-
-def _epoch_ns(text: str) -> int:
-    """Turn epoch seconds as text into nanoseconds without losing digits."""
-    whole, _, fraction = text.strip().partition(".")
-    if not (whole.isdigit() and (fraction.isdigit() or not fraction)):
-        return to_ns(float(text))
-    return int(whole) * NS_PER_S + int(fraction.ljust(9, "0")[:9])
 
 
 def _shown(arrivals: Sequence[tuple[int, Pick]]) -> Iterator[tuple[int, Pick]]:

@@ -46,6 +46,7 @@ class Compatible(StrEnum):
 class AmplitudeUnit(StrEnum):
     """What amplitudes of picks are given in."""
 
+    AUTO = "auto"
     COUNTS = "counts"
     VELOCITY = "m/s"
 
@@ -175,7 +176,7 @@ def associate(
     velocity_model: Annotated[Path | None, typer.Option(help="CSV of depth_km, vp, vs; else iasp91")] = None,
     arrival_column: Annotated[str | None, typer.Option(help="column of arrival epochs")] = None,
     plot: Annotated[bool, typer.Option("--plot", help="also draw catalogue.png")] = False,
-    amplitude_unit: Annotated[AmplitudeUnit, typer.Option(help="m/s: state Mpgv")] = AmplitudeUnit.COUNTS,
+    amplitude_unit: Annotated[AmplitudeUnit, typer.Option(help="of the picks")] = AmplitudeUnit.AUTO,
 ) -> None:
     """Associate a pick list into located events with the daemon's associator."""
     from rtpick.associate_picks import associate_table

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rtpick.associate_picks import Result, read_picks, write_result
+from rtpick.associate_picks import Result, write_result
 from rtpick.association.associate import Counts
 from rtpick.association.double_difference import DifferenceRules, Relocation, Sources, relocate
 from rtpick.association.sites import Sites, number_sites
@@ -22,6 +22,7 @@ from rtpick.association.traveltime import TravelTimes, build_travel_times
 from rtpick.association.velocity import read_velocity_model
 from rtpick.ingest.inventory import read_inventory
 from rtpick.ingest.quakeml import read_quakeml
+from rtpick.pick_table import read_picks
 from rtpick.publish.quakeml import write_catalogue
 from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.errors import PickTableError

@@ -15,12 +15,14 @@ from rtpick.association.evidence import (
     Forecast,
     claim_gains,
     forecast,
+    heard_at,
     log_chance_at,
     log_fit,
     log_odds_by_range,
     log_prior,
 )
 from rtpick.association.locate import FREEDOM, Spread, Timing, arrival_sigma_s, descend, locate_source
+from rtpick.association.loudness import agree
 from rtpick.association.sites import Places
 from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.traveltime import Table, look_up
@@ -91,6 +93,14 @@ def _member_sigmas(spread: Spread, timing: Timing, time_RS: FloatArray, origin_s
 
 
 @compiled
+def _of_members(value_RS: FloatArray, timing: Timing) -> FloatArray:
+    value_M = np.empty(len(timing.time_M))
+    for m in range(len(value_M)):
+        value_M[m] = value_RS[timing.role_M[m], timing.station_M[m]]
+    return value_M
+
+
+@compiled
 def _farthest_km(places: Places, timing: Timing, source: FloatArray) -> float:
     compass, farthest = compass_at(source[0], source[1]), 0.0
     for m in range(len(timing.station_M)):
@@ -109,8 +119,8 @@ def _scale2(ratio_M: FloatArray) -> float:
 
 
 @compiled
-def appraise(physics: Physics, timing: Timing, merit_M: FloatArray, start: FloatArray, depth_D: FloatArray,
-             beliefs: Beliefs, now_s: float) -> Appraisal:  # fmt: skip
+def appraise(physics: Physics, timing: Timing, merit_M: FloatArray, loudness_M: FloatArray, start: FloatArray,
+             depth_D: FloatArray, beliefs: Beliefs, now_s: float) -> Appraisal:  # fmt: skip
     """Locate picks from a start, and weigh them against chance and silence until `now_s`."""
     table, places, spread = physics.table, physics.places, physics.spread
     source, _, ratio_M, matrix_44 = locate_source(
@@ -122,13 +132,17 @@ def appraise(physics: Physics, timing: Timing, merit_M: FloatArray, start: Float
         source[2] = physics.usual_depth_km
         source, _, ratio_M, _ = descend(table, places, spread, timing, source, physics.limit_km, False)
     far_km = max(_BEYOND * _farthest_km(places, timing, source), physics.reach_km)
-    outlook = forecast(table, places, spread, physics.detection, source, covariance_44, far_km)
+    silent = forecast(table, places, spread, physics.detection, source, covariance_44, far_km)
+    agreement = agree(loudness_M, _of_members(silent.fall_RS, timing))
+    merit_M = merit_M + agreement.gain_M
+    outlook = heard_at(silent, agreement.level)
     sigma_M = _member_sigmas(spread, timing, outlook.time_RS, source[3])
     odds_G = log_odds_by_range(physics.detection, outlook, timing, ratio_M, sigma_M, merit_M, beliefs,
                                far_km, now_s)  # fmt: skip
     best = int(np.argmax(odds_G))
     log_chance = log_chance_at(beliefs.chance, source[0], source[1])
     odds = odds_G[best] + log_prior(covariance_44, source[2], physics.maximum_depth_km, log_chance)
+    odds += agreement.cost
     gain_RS = claim_gains(physics.detection, outlook, best, beliefs, timing, now_s)
     gain_M = _member_gains(timing, merit_M, gain_RS, ratio_M, sigma_M)
     wide_km = min(physics.detection.range_km_G[best] * _PATIENCE, far_km, physics.farthest_km)

@@ -14,7 +14,9 @@ import numpy as np
 from rtpick.association.background import hear, note_event, note_strangers
 from rtpick.association.contest import Claim, best_claim, contest
 from rtpick.association.delays import station_term_s
+from rtpick.association.loudness import log_stray
 from rtpick.association.nucleate import flattened, nucleate, raise_front
+from rtpick.association.rally import rally
 from rtpick.association.signal import Hypothesis, Signal
 from rtpick.association.suppose import appended, lessened, settled
 from rtpick.association.view import View, exchange, expire, skip_silence, turn_block
@@ -39,6 +41,7 @@ def assimilate(world: World, view: View, signal: Signal) -> Outcome:
         if _is_twin(world, view, signal):
             return view, closed
         signal = _discounted(view, signal, int(np.count_nonzero(np.abs(near_s) < _BURST_S)))
+    signal = _heard(view, signal)
     background = hear(view.background, signal.station)
     owner = best_claim(world, view.open, signal)
     if owner is not None:
@@ -78,6 +81,9 @@ def _review(world: World, view: View, due: Hypothesis) -> Outcome:
     now = next((h for h in view.open if h.key == fresh.key), None)
     if now is None:
         return view, ()
+    better = rally(world, view, now)
+    if better is not None:
+        return better, ()
     if now.end_s > view.now_s:
         sure = now.certainty >= world.settings.minimum_log_odds and not now.distant
         known = note_strangers(view.background, now, view.loose) if sure else view.background
@@ -110,6 +116,12 @@ def _discounted(view: View, signal: Signal, strays: int) -> Signal:
         return signal
     usual = math.exp(view.background.beliefs.log_rate_S.item(signal.station))
     return replace(signal, merit=signal.merit - math.log(1.0 + strays / _BURST_S / usual))
+
+
+def _heard(view: View, signal: Signal) -> Signal:
+    """Weigh a pick's loudness against that of its station's strays."""
+    usual = view.background.beliefs.loudness_S.item(signal.station)
+    return replace(signal, merit=signal.merit - log_stray(signal.loudness - usual))
 
 
 def _grow(world: World, view: View, owner: Claim, signal: Signal) -> View:

@@ -7,6 +7,7 @@ event on the way there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -185,7 +186,7 @@ def _tell(state: AssociatorState, history: History, now_s: float) -> tuple[Ledge
     """Publish what is new about events that are not final."""
     if history.events == state.history.events and not state.ledger.waiting:
         return state.ledger, []
-    return publish(state.publisher, state.ledger, history.events, now_s)
+    return publish(state.publisher, state.ledger, history.events, now_s, to_s(state.settled_ns))
 
 
 def _signal(state: AssociatorState, pick: Pick) -> Signal | None:
@@ -196,9 +197,12 @@ def _same(before: Signal | None, after: Signal | None) -> bool:
     """Tell whether a revision changes nothing that association looks at."""
     if before is None or after is None:
         return before is after
-    return (before.time_ns, before.station, before.role, before.merit) == (
-        after.time_ns, after.station, after.role, after.merit,
-    )  # fmt: skip
+    return _weight(before) == _weight(after)
+
+
+def _weight(signal: Signal) -> tuple[float, ...]:
+    loudness = -math.inf if math.isnan(signal.loudness) else signal.loudness
+    return signal.time_ns, signal.station, signal.role, signal.merit, loudness
 
 
 def _counted(
@@ -218,7 +222,7 @@ def _settle(state: AssociatorState, horizon_ns: int) -> tuple[AssociatorState, l
     if not closed and history.events == state.history.events:
         return replace(state, history=history, revisions=revisions, settled_ns=horizon_ns), []
     ledger, events = publish_final(state.publisher, state.ledger, closed, state.frontier_s)
-    ledger, more = publish(state.publisher, ledger, history.events, state.frontier_s)
+    ledger, more = publish(state.publisher, ledger, history.events, state.frontier_s, to_s(horizon_ns))
     ledger = forget(ledger, to_s(horizon_ns) - _MEMORY_S)
     return replace(
         state, history=history, ledger=ledger, revisions=revisions, settled_ns=horizon_ns

@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from rtpick.association.delays import Delays, note_absent, note_members
 from rtpick.association.evidence import Beliefs
+from rtpick.association.loudness import usual_loudness
 from rtpick.association.seismicity import Prior, Seismicity, age, announce
 from rtpick.association.signal import Hypothesis, Pool
+from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import IntArray
 
 BLOCK_S = 300.0
@@ -30,11 +32,16 @@ CountArray = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Picks of one span of event time: all of them, and those that no event claimed."""
+    """Picks of one span of event time: all of them, and those that no event claimed.
+
+    `measured_S` counts the strays whose loudness is known, `loudness_S` is the sum of it.
+    """
 
     index: int
     heard_S: CountArray
     stray_S: CountArray
+    measured_S: CountArray
+    loudness_S: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,13 +79,15 @@ def quiet_background(prior: Prior, station_count: int, time_s: float) -> Backgro
     """Begin with no station heard and the rates that are assumed before anything is known."""
     index, seismicity = int(time_s // BLOCK_S), Seismicity(prior, time_s)
     log_rate = np.full(station_count, np.log(_PRIOR_COUNT / _PRIOR_S / 2))
-    beliefs = Beliefs(log_rate, np.zeros(station_count), seismicity.chance)
+    nothing = np.zeros(station_count)
+    beliefs = Beliefs(log_rate, nothing, seismicity.chance, np.full(station_count, np.nan))
     nobody = np.zeros(station_count, np.bool_)
     return Background(beliefs, seismicity, nobody, _empty(index, station_count), (), index)
 
 
 def _empty(index: int, station_count: int) -> Block:
-    return Block(index, np.zeros(station_count, np.int32), np.zeros(station_count, np.int32))
+    nothing_S = np.zeros(station_count, np.int32)
+    return Block(index, nothing_S, nothing_S, nothing_S, np.zeros(station_count))
 
 
 def hear(background: Background, station: int) -> Background:
@@ -86,7 +95,7 @@ def hear(background: Background, station: int) -> Background:
     current, beliefs = background.current, background.beliefs
     heard = current.heard_S.copy()
     heard[station] += 1
-    block = Block(current.index, heard, current.stray_S)
+    block = replace(current, heard_S=heard)
     if beliefs.live_S[station] > 0.0:
         return replace(background, current=block)
     live = beliefs.live_S.copy()
@@ -94,14 +103,19 @@ def hear(background: Background, station: int) -> Background:
     return replace(background, current=block, beliefs=beliefs._replace(live_S=live))
 
 
-def count_stray(background: Background, stations: IntArray) -> Background:
+def count_stray(background: Background, stations: IntArray, loudness: FloatArray) -> Background:
     """Count picks that no event claimed while they were young."""
-    if not len(stations):
-        return background
-    current = background.current
-    stray = current.stray_S.copy()
-    np.add.at(stray, stations, 1)
-    return replace(background, current=Block(current.index, current.heard_S, stray))
+    current, known = background.current, ~np.isnan(loudness)
+    count = len(current.stray_S)
+    return replace(
+        background,
+        current=replace(
+            current,
+            stray_S=current.stray_S + np.bincount(stations, minlength=count),
+            measured_S=current.measured_S + np.bincount(stations[known], minlength=count),
+            loudness_S=current.loudness_S + np.bincount(stations[known], loudness[known], count),
+        ),
+    )
 
 
 def note_event(background: Background, event: Hypothesis, now_s: float) -> Background:
@@ -127,7 +141,10 @@ def roll(background: Background) -> Background:
     heard = np.sum([block.heard_S for block in past], axis=0)
     rate = (_PRIOR_COUNT + stray) / (_PRIOR_S + covered_s) / 2
     seismicity = age(background.seismicity, background.next_roll_s)
-    beliefs = Beliefs(np.log(rate), (heard > 0).astype(np.float64), seismicity.chance)
+    loudness_S = usual_loudness(
+        np.sum([block.measured_S for block in past], axis=0), np.sum([b.loudness_S for b in past], axis=0)
+    )
+    beliefs = Beliefs(np.log(rate), (heard > 0).astype(np.float64), seismicity.chance, loudness_S)
     limit = np.where(background.quarantined_S, _RELEASED_PER_S, _QUARANTINED_PER_S)
     return Background(
         beliefs, seismicity, 2.0 * rate > limit, _empty(current.index + 1, len(heard)), past,

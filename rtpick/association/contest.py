@@ -18,7 +18,7 @@ from rtpick.association.view import View, exchange
 from rtpick.association.world import World
 
 Division = tuple[Hypothesis, ...]
-_BETTER = 0.5
+BETTER = 0.5
 _SWALLOWED = 0.25
 
 
@@ -53,7 +53,7 @@ def divide(world: World, view: View, a: Hypothesis, b: Hypothesis) -> Division |
     if not moves:
         return None
     present = [weighed(world, view.background.beliefs, h, view.now_s) for h in (a, b)]
-    best, top = None, total(present) + _BETTER
+    best, top = None, total(present) + BETTER
     for move in moves:
         option = move()
         if option and total(option) > top:

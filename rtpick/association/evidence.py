@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtpick.association.locate import FREEDOM, Spread, Timing, arrival_sigma_s
+from rtpick.association.loudness import P_BELOW_S, fall_off
 from rtpick.association.sites import Places
 from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.trace import EARTH_RADIUS_KM
@@ -69,20 +70,26 @@ class Beliefs(NamedTuple):
     """What is held of stations and places beside the event in question.
 
     `log_rate_S` is the log of a station's stray picks a second of one phase; `live_S` 1 where it was
-    heard within memory.
+    heard within memory; `loudness_S` how loud its stray picks are, NaN where unknown.
     """
 
     log_rate_S: FloatArray
     live_S: FloatArray
     chance: Chance
+    loudness_S: FloatArray
 
 
 class Forecast(NamedTuple):
-    """What a source predicts at every station; stations that are out of the question never hear it."""
+    """What a source predicts at every station; stations that are out of the question never hear it.
+
+    `fall_RS` is by how many decades a phase is weaker there than `level`, the event's loudness.
+    """
 
     time_RS: FloatArray
     sigma_RS: FloatArray
     bin_S: FloatArray
+    fall_RS: FloatArray
+    level: float
 
 
 @compiled
@@ -101,6 +108,7 @@ def forecast(table: Table, places: Places, spread: Spread, detection: Detection,
     stations, last = places.unit_S3.shape[0], detection.log_seen_RBG.shape[1] - 1
     time_RS, sigma_RS = np.full((2, stations), NEVER_S), np.ones((2, stations))
     bin_S, slope, compass = np.full(stations, float(last)), np.ones(4), compass_at(source[0], source[1])
+    fall_RS = np.zeros((2, stations))
     sl, cl, so, co = compass
     least_cosine = np.cos(min((far_km + 1.0) / EARTH_RADIUS_KM, np.pi))
     for s in range(stations):
@@ -110,6 +118,8 @@ def forecast(table: Table, places: Places, spread: Spread, detection: Detection,
         distance, east, north = ray_from(compass, to_3)
         slant = max(np.sqrt(distance * distance + source[2] * source[2]), detection.nearest_km)
         bin_S[s] = min(np.log(slant / detection.nearest_km) * _BINS_PER_E, last)
+        fall_RS[:, s] = fall_off(slant)
+        fall_RS[0, s] += P_BELOW_S
         for role in range(2):
             travel, along, down = look_up(table, role, distance, source[2], places.elevation_km_S[s])
             slope[0], slope[1], slope[2] = -along * east, -along * north, down
@@ -120,7 +130,13 @@ def forecast(table: Table, places: Places, spread: Spread, detection: Detection,
                     variance += 2.0 * slope[i] * covariance_44[i, j] * slope[j]
             time_RS[role, s] = source[3] + travel
             sigma_RS[role, s] = np.sqrt(max(variance, 1e-12))
-    return Forecast(time_RS, sigma_RS, bin_S)
+    return Forecast(time_RS, sigma_RS, bin_S, fall_RS, np.nan)
+
+
+@compiled
+def heard_at(outlook: Forecast, level: float) -> Forecast:
+    """Return a forecast of an event whose loudness is known."""
+    return Forecast(outlook.time_RS, outlook.sigma_RS, outlook.bin_S, outlook.fall_RS, level)
 
 
 @compiled

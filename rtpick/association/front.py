@@ -14,6 +14,7 @@ import numpy as np
 
 from rtpick.association.evidence import Beliefs, Forecast, log_fit
 from rtpick.association.locate import FREEDOM
+from rtpick.association.loudness import agree
 from rtpick.association.settle import Demands, best_roles, drop, enough, spread_gains, take_in
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Crowd, IntArray, some_of
@@ -150,10 +151,13 @@ def _appraise_front(plane_km_S2: FloatArray, few: Crowd, start: FloatArray, beli
     stations, slope = len(live_S), np.ones(3)
     time_RS, sigma_RS = np.empty((2, stations)), np.empty((2, stations))
     seen_S, passed = np.zeros(stations, np.bool_), 0
-    odds, chance_M = 0.0, np.empty(len(ratio_M))
+    fall_RS, chance_M = np.zeros((2, stations)), np.empty(len(ratio_M))
+    agreement = agree(few.loudness_N, np.zeros(len(ratio_M)))
+    odds = agreement.cost
     for m in range(len(ratio_M)):
         station = few.station_N[m]
         chance_M[m] = log_fit(ratio_M[m] * sigma_s, sigma_s) - log_rate_S[station] + few.merit_N[m]
+        chance_M[m] += agreement.gain_M[m]
         odds += chance_M[m]
         seen_S[station] = True
     for s in range(stations):
@@ -170,7 +174,8 @@ def _appraise_front(plane_km_S2: FloatArray, few: Crowd, start: FloatArray, beli
     gain_RS = np.empty((2, stations))
     gain_RS[:] = np.log(_SHARES_Q[q]) - live_S * np.log(1.0 - _SHARES_Q[q]) - log_rate_S
     gain_M = chance_M + np.log(_SHARES_Q[q]) - np.log(1.0 - _SHARES_Q[q])
-    source, outlook = np.array([plane[0], plane[1], 0.0, plane[2]]), Forecast(time_RS, sigma_RS, np.zeros(0))
+    source = np.array([plane[0], plane[1], 0.0, plane[2]])
+    outlook = Forecast(time_RS, sigma_RS, np.zeros(0), fall_RS, agreement.level)
     return FrontAppraisal(source, np.zeros((4, 4)), ratio_M, gain_M, outlook, sigma_s, gain_RS, odds)
 
 
@@ -185,7 +190,9 @@ def flatness(plane_km_S2: FloatArray, crowd: Crowd, ratio_M: FloatArray, sigma_M
     for m in range(count):
         local += log_fit(ratio_M[m] * sigma_M[m], sigma_M[m])
     middle_s = crowd.time_N.mean()
-    few = Crowd(crowd.station_N, crowd.label_N, crowd.time_N - middle_s, crowd.merit_N)
+    few = Crowd(
+        crowd.station_N, crowd.label_N, crowd.time_N - middle_s, crowd.merit_N, crowd.loudness_N
+    )
     for sigma_s in _SIGMAS_S:
         plane, _, flat_M = _fit_plane(plane_km_S2, few, np.zeros(4), sigma_s)
         if np.hypot(plane[0], plane[1]) > FASTEST_S_KM:

@@ -153,7 +153,10 @@ def _agreed(history: History, closed: list[Hypothesis]) -> tuple[History, tuple[
         return replace(history, live=history.settled, ended=(), trail=()), tuple(closed)
     spent = {signal.key for event in closed for signal in event.pool.signals}
     if spent or any(h.end_s < oldest_s for h in ended):
-        ended = tuple(h for h in ended if h.end_s >= oldest_s and not _is_spent(h, spent))
+        coming = {s.key for h in history.settled.open for s in h.pool.signals} if history.settled else set()
+        ended = tuple(
+            h for h in ended if (h.end_s >= oldest_s or _is_spent(h, coming)) and not _is_spent(h, spent)
+        )
     stale = [h for h in live.open if _is_spent(h, spent)] if spent else []
     if stale:
         live = exchange(live, stale, ())

@@ -12,7 +12,7 @@ from rtpick.association.evidence import Beliefs
 from rtpick.association.front import FASTEST_S_KM, TOLERANCE_S, may_be_front, vote_front
 from rtpick.association.grid import Grid
 from rtpick.association.settle import Demands, enough, settle_members
-from rtpick.association.signal import Hypothesis, Signal
+from rtpick.association.signal import Hypothesis, Pool, Signal
 from rtpick.association.sphere import compass_at, ray_from
 from rtpick.association.suppose import explain, explain_front, settled
 from rtpick.association.traveltime import look_up
@@ -116,18 +116,24 @@ def found_event(physics: Physics, demands: Demands, grid: Grid, rules: Rules, ap
 
 def nucleate(world: World, view: View, proposer: Signal) -> Hypothesis | None:
     """Return the best event that the proposer and loose picks found, if any is good enough."""
-    loose, zero_s, beliefs = view.loose, proposer.time_s, view.background.beliefs
-    if len(loose) < world.rules.minimum_picks:
+    return nucleate_among(world, view, view.loose, proposer, world.belief)
+
+
+def nucleate_among(world: World, view: View, pool: Pool, proposer: Signal,
+                   belief: float) -> Hypothesis | None:  # fmt: skip
+    """Return the best event that the proposer and others found, if its log-odds are beyond a belief."""
+    zero_s, beliefs = proposer.time_s, view.background.beliefs
+    if len(pool) < world.rules.minimum_picks:
         return None
-    crowd = loose.crowd._replace(time_N=loose.crowd.time_N - zero_s)
+    crowd = pool.crowd._replace(time_N=pool.crowd.time_N - zero_s)
     role_N, source = found_event(
         world.physics, world.demands, world.grid, world.rules, world.apart_km_SS, beliefs, crowd,
-        loose.signals.index(proposer), world.depths_km, world.belief, view.now_s - zero_s,
+        pool.signals.index(proposer), world.depths_km, belief, view.now_s - zero_s,
     )  # fmt: skip
     if role_N.max() < 0:
         return None
     source[3] += zero_s
-    return explain(world, beliefs, proposer.pick_id, loose, role_N, source, view.now_s, stays=True)
+    return explain(world, beliefs, proposer.pick_id, pool, role_N, source, view.now_s, stays=True)
 
 
 def flattened(world: World, view: View, event: Hypothesis) -> Hypothesis:

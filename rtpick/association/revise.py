@@ -8,6 +8,7 @@ most of its picks, or retracted.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,7 @@ _GROWTH = 1.25
 _QUICK_PICKS = 10  # beyond these, revisions become rarer as an event grows
 _SHARED_LEAST = 2
 _SWARM_HASTE, _ALONE_HASTE = 0.85, 8.0
+_FLAT = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,13 +58,19 @@ class Publisher:
     sites: Sites
 
 
-def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis],
-            now_s: float) -> tuple[Ledger, list[Event]]:  # fmt: skip
-    """Tell the difference between what is believed and what was published."""
+def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis], now_s: float,
+            settled_s: float = -math.inf) -> tuple[Ledger, list[Event]]:  # fmt: skip
+    """Tell the difference between what is believed and what was published.
+
+    Nothing that ended before `settled_s` is new: what is settled knows better.
+    """
     believed = [h for h in believed if not h.distant]
     names = recognise(ledger, believed)
     sure = publisher.settings.minimum_log_odds
-    believed = [h for h in believed if id(h) in names or h.certainty >= sure + _haste(h, now_s)]
+    believed = [
+        h for h in believed
+        if id(h) in names or (h.certainty >= sure + _haste(h, now_s) and h.end_s > settled_s)
+    ]  # fmt: skip
     entries, given, out, waiting = dict(ledger.entries), dict(ledger.names_s), [], False
     for hypothesis in believed:
         name = names.get(id(hypothesis)) or _new_name(hypothesis, given)
@@ -85,13 +93,16 @@ def _haste(hypothesis: Hypothesis, now_s: float) -> float:
     """Return how much surer an event must be to be told before its end.
 
     Among many events, picks of several look like one more, and without P and S of any station many
-    things look like an event; silence and rivals have not had their say yet.
+    things look like an event; silence and rivals have not had their say yet. What may be a plane wave
+    from far away waits for an S, too.
     """
     if now_s >= hypothesis.end_s:
         return 0.0
-    station_M = hypothesis.pool.crowd.station_N
-    alone = len(set(station_M.tolist())) == len(station_M)
-    return max(_SWARM_HASTE * hypothesis.due, _ALONE_HASTE * alone)
+    if hypothesis.has_pair:
+        return _SWARM_HASTE * hypothesis.due
+    if hypothesis.log_odds - hypothesis.certainty > _FLAT:
+        return math.inf
+    return max(_SWARM_HASTE * hypothesis.due, _ALONE_HASTE)
 
 
 def publish_final(publisher: Publisher, ledger: Ledger, closed: Iterable[Hypothesis],

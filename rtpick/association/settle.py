@@ -12,6 +12,7 @@ import numpy as np
 from rtpick.association.appraise import Appraisal, Physics, appraise
 from rtpick.association.evidence import Beliefs, Forecast, log_fit
 from rtpick.association.locate import Timing
+from rtpick.association.loudness import log_loudness
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Crowd, IntArray, some_of
 from rtpick.numeric.compiled import compiled
@@ -61,6 +62,7 @@ def best_roles(outlook: Forecast, gain_RS: FloatArray, crowd: Crowd,
             if abs(late_s) > largest_s and abs(late_s) > sigma_s:
                 continue
             gain = gain_RS[role, s] + log_fit(late_s, sigma_s) + crowd.merit_N[n]
+            gain += log_loudness(crowd.loudness_N[n] + outlook.fall_RS[role, s] - outlook.level)
             if role != crowd.label_N[n]:
                 gain += SWAPPED
             if gain > top_N[n]:
@@ -97,7 +99,8 @@ def _appraise_members(physics: Physics, crowd: Crowd, role_N: IntArray, start: F
     few, role_M = some_of(crowd, members), role_N[members]
     merit_M = few.merit_N + SWAPPED * (role_M != few.label_N)
     return appraise(
-        physics, Timing(few.station_N, role_M, few.time_N), merit_M, start, depth_D, beliefs, now_s
+        physics, Timing(few.station_N, role_M, few.time_N), merit_M, few.loudness_N, start, depth_D, beliefs,
+        now_s,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtpick.association.evidence import Forecast
+from rtpick.association.loudness import loudness_of
 from rtpick.association.sites import Sites
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Crowd, IntArray
@@ -32,7 +34,8 @@ class Key(NamedTuple):
 class Signal:
     """A pick, reduced to what association needs.
 
-    `role` is 0 for P and 1 for S; `merit` is the log-odds that its own quality lends it.
+    `role` is 0 for P and 1 for S; `merit` is the log-odds that its own quality lends it,
+    `loudness` as in `rtpick.association.loudness`.
     """
 
     key: Key
@@ -40,6 +43,7 @@ class Signal:
     station: int
     role: int
     merit: float
+    loudness: float = math.nan
 
     @property
     def pick_id(self) -> str:
@@ -66,14 +70,11 @@ class Pool:
         """Return the picks of a span of time."""
         time_N = self.crowd.time_N
         span = slice(int(time_N.searchsorted(begin_s)), int(time_N.searchsorted(end_s)))
-        station_N, label_N, time_N, merit_N = self.crowd
-        return Pool(self.signals[span], Crowd(station_N[span], label_N[span], time_N[span], merit_N[span]))
+        return Pool(self.signals[span], _at(self.crowd, span))
 
     def where(self, keep_N: npt.NDArray[np.bool_]) -> Pool:
         """Return some of the picks."""
-        station_N, label_N, time_N, merit_N = self.crowd
-        crowd = Crowd(station_N[keep_N], label_N[keep_N], time_N[keep_N], merit_N[keep_N])
-        return Pool(tuple(compress(self.signals, keep_N)), crowd)
+        return Pool(tuple(compress(self.signals, keep_N)), _at(self.crowd, keep_N))
 
     def place_of(self, signal: Signal) -> int:
         """Return where a pick belongs."""
@@ -89,6 +90,7 @@ class Pool:
             inserted(self.crowd.label_N, place, signal.role),
             inserted(self.crowd.time_N, place, signal.time_s),
             inserted(self.crowd.merit_N, place, signal.merit),
+            inserted(self.crowd.loudness_N, place, signal.loudness),
         )
         return Pool((*signals[:place], signal, *signals[place:]), crowd)
 
@@ -97,6 +99,13 @@ class Pool:
         if not other.signals:
             return self
         return pool_of(sorted((*self.signals, *other.signals), key=_key_of)) if self.signals else other
+
+
+def _at(crowd: Crowd, which: slice | npt.NDArray[np.bool_]) -> Crowd:
+    return Crowd(
+        crowd.station_N[which], crowd.label_N[which], crowd.time_N[which], crowd.merit_N[which],
+        crowd.loudness_N[which],
+    )  # fmt: skip
 
 
 def _key_of(signal: Signal) -> Key:
@@ -120,6 +129,7 @@ def pool_of(signals: Iterable[Signal]) -> Pool:
             np.array([s.role for s in signals], np.int64),
             np.array([s.time_s for s in signals], np.float64),
             np.array([s.merit for s in signals], np.float64),
+            np.array([s.loudness for s in signals], np.float64),
         ),
     )
 
@@ -189,9 +199,19 @@ class Hypothesis:
     distant: bool = False
 
     @property
+    def has_pair(self) -> bool:
+        """Tell whether both P and S of some station belong to it."""
+        return has_pair(self.pool.crowd.station_N)
+
+    @property
     def pick_ids(self) -> set[str]:
         """Names of the picks."""
         return {s.key.pick_id for s in self.pool.signals}
+
+
+def has_pair(station_N: IntArray) -> bool:
+    """Tell whether a station comes twice."""
+    return len(set(station_N.tolist())) < len(station_N)
 
 
 def read_signal(pick: Pick, sites: Sites) -> Signal | None:
@@ -202,4 +222,5 @@ def read_signal(pick: Pick, sites: Sites) -> Signal | None:
         return None
     known = pick.probability == pick.probability
     merit = min(max(3.0 * (pick.probability - 0.5), -1.0), 1.5) if known else 0.0
-    return Signal(Key(pick.time_ns, pick.pick_id), pick.time_ns / NS_PER_S, station, role, merit)
+    key = Key(pick.time_ns, pick.pick_id)
+    return Signal(key, pick.time_ns / NS_PER_S, station, role, merit, loudness_of(pick))

@@ -13,16 +13,18 @@ import numpy as np
 from rtpick.association.evidence import LOG_DENSITY_0, Beliefs, log_chance_at
 from rtpick.association.front import flatness, settle_front
 from rtpick.association.locate import FREEDOM, arrival_sigma_s
+from rtpick.association.loudness import log_loudness
 from rtpick.association.settle import LEAST_GAIN, SWAPPED, best_roles, settle_members
-from rtpick.association.signal import Hypothesis, Pool, Signal, inserted
+from rtpick.association.signal import Hypothesis, Pool, Signal, has_pair, inserted
 from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import Crowd, IntArray, some_of
 from rtpick.association.world import World
 
 _LOCATED_ALWAYS = 10
 _LOCATED_GROWTH = 1.2
-_DOUBTED_PICKS = 30  # with more, the review of fronts decides
+_DOUBTED_PICKS = 30  # with more, P and S among them, the review of fronts decides
 _CLEARLY_CURVED = 8.0
+_REVIEWS_APART_S = 1.0
 _NO_DEPTHS = np.empty(0)
 
 
@@ -66,16 +68,16 @@ def explain(world: World, beliefs: Beliefs, key: str, pool: Pool, role_N: IntArr
         certainty=found.log_odds - _doubt(world, crowd, role_N, found.ratio_M, found.sigma_M),
         due=log_chance_at(beliefs.chance, found.source[0], found.source[1]) - world.prior.log_usual,
         begin_s=origin_s, end_s=end_s,
-        review_s=early_s if early_s > now_s else end_s, located=len(found.ratio_M),
+        review_s=early_s if early_s > now_s + _REVIEWS_APART_S else end_s, located=len(found.ratio_M),
     )  # fmt: skip
 
 
 def _doubt(world: World, crowd: Crowd, role_N: IntArray, ratio_M: FloatArray,
            sigma_M: FloatArray) -> float:  # fmt: skip
     """Return by how much an event falls short of being clearly no plane wave from far away."""
-    if len(ratio_M) > _DOUBTED_PICKS:
-        return 0.0
     few = some_of(crowd, np.flatnonzero(role_N >= 0))
+    if len(ratio_M) > _DOUBTED_PICKS and has_pair(few.station_N):
+        return 0.0
     return max(flatness(world.plane_km_S2, few, ratio_M, sigma_M) + _CLEARLY_CURVED, 0.0)
 
 
@@ -198,6 +200,7 @@ def claim(world: World, event: Hypothesis, signal: Signal) -> tuple[float, int]:
         ratio = late_s / sigma_s
         fit = LOG_DENSITY_0 - math.log(sigma_s) - 2.5 * math.log(1.0 + ratio * ratio / FREEDOM)
         gain = event.gain_RS.item(role, station) + fit + signal.merit
+        gain += log_loudness(signal.loudness + outlook.fall_RS.item(role, station) - outlook.level)
         gain += 0.0 if role == signal.role else SWAPPED
         if gain > top:
             best, top = role, gain

@@ -61,8 +61,9 @@ def expire(world: World, view: View, now_s: float) -> View:
     if not view.loose.signals or view.loose.signals[0].time_s >= oldest_s:
         return View(now_s, view.loose, view.open, view.background)
     young = view.loose.within(oldest_s, np.inf)
-    old = view.loose.crowd.station_N[: len(view.loose) - len(young)]
-    return View(now_s, young, view.open, count_stray(view.background, old))
+    gone, crowd = len(view.loose) - len(young), view.loose.crowd
+    known = count_stray(view.background, crowd.station_N[:gone], crowd.loudness_N[:gone])
+    return View(now_s, young, view.open, known)
 
 
 def turn_block(view: View) -> View:

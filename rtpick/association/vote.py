@@ -26,12 +26,13 @@ _ZOOMS = 4
 
 
 class Crowd(NamedTuple):
-    """Picks as compiled code takes them: station, labelled role, time (s) and merit."""
+    """Picks as compiled code takes them: station, labelled role, time (s), merit and loudness."""
 
     station_N: IntArray
     label_N: IntArray
     time_N: FloatArray
     merit_N: FloatArray
+    loudness_N: FloatArray
 
 
 class Rules(NamedTuple):
@@ -139,7 +140,10 @@ def _agreement(ballot: Crowd, late_N: FloatArray, tolerance_R: FloatArray) -> fl
 @compiled
 def some_of(crowd: Crowd, some: IntArray) -> Crowd:
     """Return some of the picks."""
-    return Crowd(crowd.station_N[some], crowd.label_N[some], crowd.time_N[some], crowd.merit_N[some])
+    return Crowd(
+        crowd.station_N[some], crowd.label_N[some], crowd.time_N[some], crowd.merit_N[some],
+        crowd.loudness_N[some],
+    )  # fmt: skip
 
 
 @compiled

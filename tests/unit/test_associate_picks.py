@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rtpick.associate_picks import associate_table, read_picks
+from rtpick.associate_picks import associate_table
 from rtpick.association.sphere import arc_km, geocentric_rad, unit_vectors
 from rtpick.association.traveltime import build_travel_times
 from rtpick.association.velocity import iasp91
+from rtpick.pick_table import read_picks
 from rtpick.vocabulary.errors import InventoryError, PickTableError
 from rtpick.vocabulary.pick import PickStatus
 

@@ -21,6 +21,7 @@ from rtpick.association.evidence import Beliefs, Chance, expect_detection, log_c
 from rtpick.association.front import appraise_front, vote_front
 from rtpick.association.grid import build_grid, layer_edges
 from rtpick.association.locate import Spread, arrival_sigma_s
+from rtpick.association.loudness import agree, fall_off, log_stray
 from rtpick.association.seismicity import Seismicity, age, announce, lay_out
 from rtpick.association.sites import measure_extent, number_sites, plane_km_of, prepare_travel_times
 from rtpick.association.vote import Crowd, Rules, best_cells, cells_within, count_votes, zoom
@@ -35,7 +36,7 @@ INVENTORY = Inventory(
 SETTINGS = AssociationSettings()
 
 
-@pytest.mark.parametrize("name", ["velocity", "sphere", "grid"])
+@pytest.mark.parametrize("name", ["velocity", "sphere", "grid", "loudness"])
 def test_examples_hold(name: str) -> None:
     assert doctest.testmod(importlib.import_module(f"rtpick.association.{name}")).failed == 0
 
@@ -52,7 +53,7 @@ def new_background(stations: int, time_s: float) -> Background:
 
 def test_a_station_that_strays_often_is_believed_less() -> None:
     before = new_background(3, 1000.0)
-    after = roll(count_stray(before, np.full(40, 1))).beliefs
+    after = roll(count_stray(before, np.full(40, 1), np.full(40, np.nan))).beliefs
     assert after.log_rate_S[1] > after.log_rate_S[0] + 1.0
     assert after.log_rate_S[0] < before.beliefs.log_rate_S[0]
 
@@ -68,11 +69,48 @@ def test_a_station_is_alive_for_as_long_as_memory_lasts() -> None:
 
 def test_belief_depends_on_memory_alone() -> None:
     early, late = new_background(2, 0.0), new_background(2, BLOCK_S)
-    early = roll(count_stray(early, np.zeros(30, np.int64)))
+    early = roll(count_stray(early, np.zeros(30, np.int64), np.full(30, -6.0)))
     for _ in range(BLOCKS):
         early, late = roll(early), roll(late)
     for one, other in zip(early.beliefs[:2], late.beliefs[:2], strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_station_is_as_loud_as_its_strays() -> None:
+    few = count_stray(new_background(3, 0.0), np.array([1, 1]), np.array([-5.0, -5.0]))
+    assert np.isnan(roll(few).beliefs.loudness_S).all()
+    many = count_stray(few, np.repeat([0, 1], 20), np.repeat([-7.0, -5.0], 20))
+    quiet, loud, unheard = roll(many).beliefs.loudness_S
+    assert quiet == pytest.approx(-7.0, abs=0.3)
+    assert loud == pytest.approx(-5.0, abs=0.3)
+    assert quiet < unheard < loud
+    assert log_stray(-5.0 - quiet) < log_stray(-5.0 - loud)
+    assert log_stray(float("nan")) == 0.0
+
+
+def test_amplitudes_that_fall_with_distance_speak_for_an_event() -> None:
+    fall_M = np.array([fall_off(d) for d in (10.0, 20.0, 40.0, 80.0, 120.0)])
+    falling, equal = agree(-4.0 - fall_M, fall_M), agree(np.full(5, -6.0), fall_M)
+    assert falling.level == pytest.approx(-4.0)
+    assert falling.gain_M.sum() + falling.cost > 2.0
+    assert equal.gain_M.sum() + equal.cost < falling.gain_M.sum() + falling.cost - 3.0
+
+
+def test_one_wrong_gain_costs_little() -> None:
+    fall_M = np.zeros(9)
+    off = agree(np.array([-6.0] * 8 + [-3.0]), fall_M)
+    assert off.level == pytest.approx(-6.0, abs=0.05)
+    assert off.gain_M[:8].min() > 1.0
+    assert -3.0 < off.gain_M[8] < -1.0
+
+
+def test_unknown_amplitudes_say_nothing() -> None:
+    nothing = agree(np.full(4, np.nan), np.zeros(4))
+    assert nothing.gain_M.tolist() == [0.0] * 4
+    assert nothing.cost == 0.0
+    known = agree(np.array([-6.0, np.nan, -6.0]), np.zeros(3))
+    assert known.gain_M[1] == 0.0
+    assert known.gain_M[0] > 1.0
 
 
 def chance_of(seismicity: Seismicity, source: np.ndarray) -> float:
@@ -148,7 +186,7 @@ def test_a_vote_finds_the_source_among_strays() -> None:
     time = times.look_up("P", distance[near], 9.0)[0]
     strays = np.array([1, 4, 9]), np.array([-3.0, -6.0, -1.5])
     station, late = np.concatenate([strays[0], near]), np.concatenate([strays[1], time - time[-1]])
-    ballot = Crowd(station, np.zeros(9, np.int64), late, np.zeros(9))
+    ballot = Crowd(station, np.zeros(9, np.int64), late, np.zeros(9), np.full(9, np.nan))
     cell_J, _ = cells_within(grid, RULES, int(station[8]), True)
     total = count_votes(grid, ballot, 8, cell_J, RULES, True)
     cell, layer = best_cells(grid, cell_J, total, 1)[0]
@@ -163,7 +201,7 @@ def test_too_few_votes_count_as_none() -> None:
     times = prepare_travel_times(SETTINGS, INVENTORY)
     sites = number_sites(INVENTORY)
     grid = build_grid(sites, measure_extent(SETTINGS, sites, times.model), times)
-    ballot = Crowd(np.array([0, 5]), np.array([0, 0]), np.array([-0.5, 0.0]), np.zeros(2))
+    ballot = Crowd(np.array([0, 5]), np.array([0, 0]), np.array([-0.5, 0.0]), np.zeros(2), np.full(2, np.nan))
     cell_J, _ = cells_within(grid, RULES, 5, True)
     total = count_votes(grid, ballot, 1, cell_J, RULES, True)
     assert not total.any()
@@ -174,11 +212,11 @@ def test_a_front_is_recognised_by_its_slowness() -> None:
     plane, nobody = plane_km_of(number_sites(INVENTORY)), np.zeros(16)
     late = plane @ (0.06, -0.02)
     order = np.argsort(late)
-    ballot = Crowd(order, np.zeros(16, np.int64), late[order] - late.max(), np.zeros(16))
+    ballot = Crowd(order, np.zeros(16, np.int64), late[order] - late.max(), np.zeros(16), np.full(16, np.nan))
     count, east, north = vote_front(plane, ballot, 15)
     assert count == 16
     start = np.array([east, north, 0.0, -late.max()])
-    beliefs = Beliefs(nobody - 6.0, nobody, NOWHERE)
+    beliefs = Beliefs(nobody - 6.0, nobody, NOWHERE, nobody + np.nan)
     found = appraise_front(plane, ballot, np.zeros(16, np.int64), start, beliefs, 100.0)
     np.testing.assert_allclose(found.source, [0.06, -0.02, 0.0, -late.max()], atol=2e-3)
     assert found.log_odds > 20.0
@@ -186,7 +224,7 @@ def test_a_front_is_recognised_by_its_slowness() -> None:
 
 def test_a_wave_as_slow_as_a_local_one_is_no_front() -> None:
     plane, nobody = plane_km_of(number_sites(INVENTORY)), np.zeros(16)
-    crowd = Crowd(np.arange(16), np.zeros(16, np.int64), plane @ (0.15, 0.0), nobody)
-    beliefs = Beliefs(nobody - 6.0, nobody, NOWHERE)
+    crowd = Crowd(np.arange(16), np.zeros(16, np.int64), plane @ (0.15, 0.0), nobody, nobody + np.nan)
+    beliefs = Beliefs(nobody - 6.0, nobody, NOWHERE, nobody + np.nan)
     found = appraise_front(plane, crowd, np.zeros(16, np.int64), np.zeros(4), beliefs, 100.0)
     assert found.log_odds < 0.0

@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 
 from rtpick.association.associate import AssociatorState, finish, new_state, step
+from rtpick.association.loudness import fall_off
+from rtpick.association.rally import rally
+from rtpick.association.signal import Hypothesis, pool_of, read_signal
 from rtpick.association.sites import plane_km_of, prepare_travel_times
 from rtpick.association.sphere import arc_km, geocentric_rad, unit_vectors
+from rtpick.association.suppose import explain
+from rtpick.association.view import View, first_view
 from rtpick.association.warm import warm_up
+from rtpick.association.world import World
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import InventoryError
@@ -60,6 +66,26 @@ class Scene:
         late_s = self.plane_km @ (east, north) + time_s + rng.normal(0, 0.2, 25)
         return [self.pick(f"{name}-P{n:02d}", n, "P", float(t)) for n, t in enumerate(late_s)]
 
+    def distance_km(self, pick: Pick, at: tuple[float, float, float, float]) -> float:
+        """Distance of a pick's station from a hypocentre."""
+        place = unit_vectors(geocentric_rad(at[0]), np.radians(at[1]))
+        return float(np.hypot(arc_km(self.unit, place)[int(pick.channel.station[1:])], at[2]))
+
+    def muddle(self) -> tuple[World, View, Hypothesis, set[str]]:
+        """An event that holds six picks of a true one as if it lay elsewhere; the others are loose."""
+        world, picks = self.start.world, in_order(self.event("a", HERE, farthest_km=45.0))
+        signals = [s for p in picks if (s := read_signal(p, world.sites)) is not None]
+        some, rest = signals[::4], [s for n, s in enumerate(signals) if n % 4]
+        view = replace(first_view(world, signals[0].time_s), now_s=signals[-1].time_s, loose=pool_of(rest))
+        pool = pool_of(some)
+        start = np.array([np.radians(45.0), np.radians(7.0), 30.0, signals[0].time_s - 20.0])
+        roles = np.array([s.role for s in some])
+        wrong = explain(
+            world, view.background.beliefs, "wrong", pool, roles, start, view.now_s, stays=True
+        )
+        assert wrong is not None
+        return world, view, replace(wrong, log_odds=12.0), {s.pick_id for s in signals}
+
     def pick(self, name: str, station: int, phase: str, time_s: float, probability: float = 0.8) -> Pick:
         channel = ChannelId("XX", self.codes[station].station, "", "HHZ")
         nan = float("nan")
@@ -90,6 +116,18 @@ def final(events: Sequence[Event]) -> list[Event]:
 
 def owners(event: Event) -> set[str]:
     return {a.pick_id.split("-")[0] for a in event.arrivals}
+
+
+def louder(pick: Pick, loudness: float) -> Pick:
+    return replace(pick, amplitude=10.0**loudness, amplitude_unit="m/s")
+
+
+def sure_of(scene: Scene, picks: Iterable[Pick]) -> float:
+    """Log-odds of the event that picks make up."""
+    state = scene.start
+    for pick in in_order(picks):
+        state, _ = step(state, [pick], LONG_AGO_NS)
+    return max((h.log_odds for h in state.history.events), default=0.0)
 
 
 HERE = (45.2, 7.35, 10.0, 20.0)
@@ -152,6 +190,49 @@ def test_five_picks_are_an_event_only_where_live_neighbours_saw_it(scene: Scene)
 def test_a_plane_wave_is_no_event(scene: Scene) -> None:
     published = run(scene.start, in_order(scene.front("t", 30.0, 0.05, 0.03)))
     assert final(published) == []
+
+
+def test_a_plane_wave_is_not_told_while_it_crosses(scene: Scene) -> None:
+    told = [
+        event
+        for seed in range(4)
+        for event in run(scene.start, in_order(scene.front("t", 30.0, 0.04, -0.05, seed)))
+    ]
+    assert told == []
+
+
+def test_amplitudes_that_rise_with_distance_speak_against_an_event(scene: Scene) -> None:
+    """Times alone would do for these picks; how loud they are decides."""
+    sparse = [p for p in scene.event("a", HERE, "P") if int(p.pick_id[-2:]) in {6, 7, 11, 12, 23}]
+    falling = [louder(p, -6.0 - fall_off(scene.distance_km(p, HERE))) for p in sparse]
+    rising = [louder(p, -10.0 + fall_off(scene.distance_km(p, HERE))) for p in sparse]
+    (with_amplitudes,) = final(run(scene.start, in_order(falling)))
+    assert len(with_amplitudes.arrivals) == 5
+    (without,) = final(run(scene.start, in_order(sparse)))
+    assert len(without.arrivals) == 5
+    assert sure_of(scene, rising) < sure_of(scene, sparse) < sure_of(scene, falling)
+
+
+def test_a_loud_event_does_not_take_a_faint_ones_pick(scene: Scene) -> None:
+    """Where two events predict a pick at the same time, its amplitude tells whose it is."""
+    loud = [louder(p, -2.0 - fall_off(scene.distance_km(p, HERE))) for p in scene.event("a", HERE)]
+    stray = louder(replace(loud[6], pick_id="n-0", time_ns=loud[6].time_ns - to_ns(0.02)), -7.5)
+    rest = [p for p in loud if p is not loud[6]]
+    (event,) = final(run(scene.start, in_order([*rest, stray, loud[6]])))
+    names = {a.pick_id for a in event.arrivals}
+    assert loud[6].pick_id in names
+    assert "n-0" not in names
+
+
+def test_a_wrong_event_gives_way_to_the_true_one(scene: Scene) -> None:
+    """Half of an event's picks held by a wrong one, the rest loose: founding it anew finds all."""
+    world, view, wrong, true = scene.muddle()
+    better = rally(world, replace(view, open=(wrong,)), wrong)
+    assert better is not None
+    (event,) = (h for h in better.open if h.pick_ids >= true)
+    assert event.log_odds > wrong.log_odds + 10.0
+    held = [s for h in better.open for s in h.pool.signals] + list(better.loose.signals)
+    assert len(held) == len(set(held)) == len(view.loose.signals) + len(wrong.pool)
 
 
 def test_a_late_pick_improves_an_event_that_has_ended(scene: Scene) -> None:

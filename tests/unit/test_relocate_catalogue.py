@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rtpick.associate_picks import associate_table, read_picks
+from rtpick.associate_picks import associate_table
 from rtpick.association import locate_origin
 from rtpick.association.sphere import arc_km, geocentric_rad, unit_vectors
 from rtpick.association.traveltime import build_travel_times
 from rtpick.association.velocity import iasp91
 from rtpick.ingest.inventory import read_inventory
 from rtpick.ingest.quakeml import read_quakeml
+from rtpick.pick_table import read_picks
 from rtpick.publish.quakeml import write_catalogue
 from rtpick.relocate_catalogue import METHOD, describe_relocation, relocate_catalogue
 from rtpick.vocabulary.errors import PickTableError

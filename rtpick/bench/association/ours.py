@@ -6,13 +6,14 @@ import time
 from dataclasses import dataclass
 
 from rtpick import __version__
-from rtpick.associate_picks import Result, read_picks, replay
+from rtpick.associate_picks import Result, replay
 from rtpick.association.associate import AssociatorState, new_state
 from rtpick.association.sites import prepare_travel_times
 from rtpick.association.warm import warm_up
 from rtpick.bench.association.catalogue import Found, Publication, found_event
 from rtpick.bench.association.scenario import Scenario
 from rtpick.ingest.inventory import read_inventory
+from rtpick.pick_table import read_picks
 from rtpick.settings.schema import AssociationSettings
 from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import NS_PER_S
