@@ -6,7 +6,7 @@ Arrays: N pick (row of the table).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -74,6 +74,19 @@ class _Found:
     event: FiberEvent | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FiberTerms:
+    """What `associate_fiber_picks` takes beside tables and places."""
+
+    histogram: HistogramOptions = field(default_factory=HistogramOptions)
+    stream: FiberOptions | None = None
+    window_samples: int | None = None
+    velocity_model: Path | str = "iasp91"
+
+
+USUAL = FiberTerms()
+
+
 def associate_fiber_picks(
     picks: Path | str,
     output: Path | str,
@@ -112,21 +125,36 @@ def associate_fiber_picks(
     PickTableError, InventoryError, VelocityModelError
         Naming the file, the column and the remedy.
     """
-    if mode not in {"stream", "histogram"}:
-        raise PickTableError(f"mode {mode!r} is unknown; choose stream or histogram")
     table = read_fiber_table(Path(picks))
     geometry = None if channels is None else read_fiber_geometry(channels)
-    if mode == "histogram":
-        said: tuple[FiberEvent, ...] = ()
-        columns, found = _by_histogram(table, histogram or HistogramOptions(), window_samples)
-    else:
-        said = tuple(_play(table, stream or suit_options(table, geometry)))
-        columns, found = _by_stream(table, said)
-    origins = {} if geometry is None else _locate(found, geometry, velocity_model)
-    _redate(table, columns, found, origins)
-    result = FiberResult(_fill(table, columns), _event_table(table, found, origins), said)
+    terms = FiberTerms(histogram or HistogramOptions(), stream, window_samples, velocity_model)
+    result = associate_fiber_table(table, mode, geometry, terms)
     _write(Path(output), result)
     return result
+
+
+def associate_fiber_table(
+    table: FiberTable, mode: Mode = "stream", geometry: FiberGeometry | None = None,
+    terms: FiberTerms = USUAL,
+) -> FiberResult:  # fmt: skip
+    """Associate picks as `associate_fiber_picks` does, from memory to memory.
+
+    Raises
+    ------
+    PickTableError
+        If the mode is unknown.
+    """
+    if mode == "histogram":
+        said: tuple[FiberEvent, ...] = ()
+        columns, found = _by_histogram(table, terms.histogram, terms.window_samples)
+    elif mode == "stream":
+        said = tuple(_play(table, terms.stream or suit_options(table, geometry)))
+        columns, found = _by_stream(table, said)
+    else:
+        raise PickTableError(f"mode {mode!r} is unknown; choose stream or histogram")
+    origins = {} if geometry is None else _locate(found, geometry, terms.velocity_model)
+    _redate(table, columns, found, origins)
+    return FiberResult(_fill(table, columns), _event_table(table, found, origins), said)
 
 
 def suit_options(table: FiberTable, geometry: FiberGeometry | None) -> FiberOptions:

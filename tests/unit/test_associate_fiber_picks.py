@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rtpick.associate_fiber_picks import EVENT_COLUMNS, associate_fiber_picks
+from rtpick.associate_fiber_picks import EVENT_COLUMNS, associate_fiber_picks, associate_fiber_table
 from rtpick.association.fiber_geometry import read_fiber_geometry
 from rtpick.association.fiber_histogram import ChannelPicks, HistogramOptions, associate_by_histogram
 from rtpick.bench.fiber_scene import Scene, SceneEvent, make_picks, place_channels
@@ -140,14 +140,14 @@ def test_bad_tables_get_one_clear_message(change: object, words: list[str], tmp_
     assert all(word in str(caught.value) for word in ["picks.csv", *words])
 
 
-def test_unreadable_tables_and_unknown_modes(tmp_path: Path) -> None:
+def test_unreadable_tables_and_unknown_modes(table: Path, tmp_path: Path) -> None:
     with pytest.raises(PickTableError, match="cannot read picks from"):
         associate_fiber_picks(tmp_path / "missing.csv", tmp_path)
     (tmp_path / "broken.parquet").write_bytes(b"no parquet")
     with pytest.raises(PickTableError, match=r"broken\.parquet"):
         associate_fiber_picks(tmp_path / "broken.parquet", tmp_path)
     with pytest.raises(PickTableError, match="stream or histogram"):
-        associate_fiber_picks(tmp_path / "missing.csv", tmp_path, "magic")  # type: ignore[arg-type]
+        associate_fiber_table(read_fiber_table(table), "magic")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", ["stream", "histogram"])
