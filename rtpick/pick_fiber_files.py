@@ -112,11 +112,12 @@ def pick_fiber_files(
 
 
 def bear_short(settings: FiberSettings, files: Sequence[DasFile], engine: FiberEngine) -> FiberSettings:
-    """Let recordings much shorter than a tile be picked too: half of the shortest must be covered."""
+    """Let recordings be picked that are too short for any tile: half of the shortest is enough then."""
     tile_s = (settings.picking.tile_samples or engine.geometry.samples) / engine.sampling_rate_hz
     shortest_s = min(file.end_ns - file.start_ns for file in files) / 1e9
-    coverage = min(settings.picking.minimum_coverage, shortest_s / tile_s / 2)
-    picking = settings.picking.model_copy(update={"minimum_coverage": coverage})
+    if shortest_s >= settings.picking.minimum_coverage * tile_s:
+        return settings
+    picking = settings.picking.model_copy(update={"minimum_coverage": shortest_s / tile_s / 2})
     return settings.model_copy(update={"picking": picking})
 
 

@@ -15,7 +15,7 @@ from torch.jit._trace import TracerWarning
 
 from rtpick.networks.eqnet_unet import UNetAnswer
 from rtpick.networks.phasenet_das import FiberNetwork, PhaseNetDas
-from rtpick.picking.engine_fiber_torch import Outputs, keep_phases
+from rtpick.picking.engine_fiber_torch import Outputs, answer_tiles
 from rtpick.picking.engine_openvino import HINTS, choose_precision
 from rtpick.settings.schema import EngineSettings
 
@@ -52,7 +52,7 @@ class OpenVinoTiles:
         request.infer({0: self._network.normalise(tile_1KT).numpy()}, share_inputs=True)
         count = len(request.output_tensors)
         logits = [torch.tensor(request.get_output_tensor(i).data) for i in range(count)]
-        return keep_phases(self._network, self._network.answer(UNetAnswer(*logits), tile_1KT))
+        return answer_tiles(self._network, UNetAnswer(*logits), tile_1KT)
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         example_BKT = torch.zeros(shape)

@@ -11,7 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from rtpick.networks.phasenet_das import FiberAnswer, FiberNetwork
+from rtpick.networks.eqnet_unet import UNetAnswer
+from rtpick.networks.phasenet_das import FiberNetwork
 from rtpick.picking.engine_backend import PHASES
 from rtpick.picking.engine_torch import DTYPES, WARM_UP_RUNS
 from rtpick.settings.schema import EngineSettings
@@ -59,19 +60,25 @@ class CudaTiles:
         self.name = f"torch {device}"
         self._device = torch.device(device)
         self._net = _Mixed(network, DTYPES[self.precision]).to(self._device).eval()
-        self._buckets = [size for size in CUDA_BUCKETS if size <= settings.batch_size] or [1]
         self._graphs: dict[tuple[int, ...], _CapturedTiles] = {}
-        self.batch_size = self._buckets[-1]
+        self.batch_size = max(size for size in CUDA_BUCKETS if size <= settings.batch_size)
 
     def run(self, tiles_BKT: Tensor) -> Outputs:
-        """Turn raw samples into answers."""
-        batches = torch.split(tiles_BKT, self.batch_size)
-        parts = [self._replay(part_BKT) for part_BKT in batches]
+        """Turn raw samples into answers; a batch that the device has no room for is halved from then on."""
+        try:
+            parts = [self._replay(part_BKT) for part_BKT in torch.split(tiles_BKT, self.batch_size)]
+        except torch.OutOfMemoryError:
+            if self.batch_size == 1:
+                raise
+            self._graphs.clear()
+            torch.cuda.empty_cache()
+            self.batch_size = max(size for size in CUDA_BUCKETS if size < self.batch_size)
+            return self.run(tiles_BKT)
         return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
     def _replay(self, tiles_BKT: Tensor) -> Outputs:
         count = len(tiles_BKT)
-        size = next(bucket for bucket in self._buckets if bucket >= count)
+        size = next(bucket for bucket in CUDA_BUCKETS if bucket >= count)
         key = (size, *tiles_BKT.shape[1:])
         if key not in self._graphs:
             self._graphs[key] = _CapturedTiles(self._net, key, self._device)
@@ -111,13 +118,19 @@ class _Mixed(nn.Module):
 
     def forward(self, tiles_BKT: Tensor) -> Outputs:
         logits = self.network.architecture(self.network.normalise(tiles_BKT).to(self._dtype))
-        return keep_phases(self.network, self.network.answer(logits, tiles_BKT))
+        return answer_tiles(self.network, logits, tiles_BKT)
 
 
-def keep_phases(network: FiberNetwork, answer: FiberAnswer) -> Outputs:
-    """Take P and S, and what the event heads say, out of an answer."""
+def answer_tiles(network: FiberNetwork, logits: UNetAnswer, tiles_BKT: Tensor) -> Outputs:
+    """Turn logits into probabilities of P and S, zero at missing samples, and what the event heads say.
+
+    As `FiberNetwork.answer`, but without making a tensor on the CPU, which no graph can capture.
+    """
+    prob_BPKT = torch.softmax(logits.phase_BPKT.float(), dim=1)
     rows = [network.phases.index(phase) for phase in PHASES]
-    prob_BPKT = torch.stack([answer.probability_BPKT[:, row] for row in rows], dim=1)
-    if answer.center_probability_BKT is None or answer.event_time_BKT is None:
-        return (prob_BPKT,)
-    return prob_BPKT, answer.center_probability_BKT, answer.event_time_BKT
+    wanted_BPKT = torch.stack([prob_BPKT[:, row] for row in rows], dim=1)
+    present_B1KT = torch.isfinite(tiles_BKT).unsqueeze(1)
+    told_BPKT = torch.where(present_B1KT, wanted_BPKT, 0.0)
+    if logits.event_center_BKT is None or logits.event_time_BKT is None:
+        return (told_BPKT,)
+    return told_BPKT, torch.sigmoid(logits.event_center_BKT.float()), logits.event_time_BKT.float()
