@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import h5py
+import numpy as np
 
 from rtpick.ingest.das_hdf5_filters import require_filters
+from rtpick.ingest.das_hdf5_guard import require_walkable_heaps
 from rtpick.ingest.das_stretches import Stretch, stretches
 from rtpick.ingest.das_terms import (
     CableTerms,
@@ -94,6 +96,7 @@ def _read_file(payload: bytes, terms: CableTerms, received_ns: int) -> list[DasB
     if not payload.startswith(HDF5_MAGIC):
         detail = f"{len(payload)} bytes that are no NetCDF4 file"
         raise UnusableMessageError(FiberRejectCause.CORRUPT, detail)
+    require_walkable_heaps(payload)
     try:
         with h5py.File(io.BytesIO(payload), "r") as file:
             return list(_read_chunk(file, terms, received_ns))
@@ -108,7 +111,7 @@ def _read_chunk(file: h5py.File, terms: CableTerms, received_ns: int) -> Iterato
     values = _only_plane(file)
     _require_bounded(values, terms)
     require_filters(values)
-    time_axis, names = _axes(values)
+    time_axis, names = _axes(file, values)
     times_T = read_times(file, names[time_axis], values.shape[time_axis])
     distances_K = read_distances(file, names[1 - time_axis], values.shape[1 - time_axis])
     samples_KT = values[()] if time_axis == 1 else values[()].T
@@ -143,13 +146,33 @@ def _require_bounded(values: h5py.Dataset, terms: CableTerms) -> None:
         raise UnusableMessageError(FiberRejectCause.LAYOUT, f"a chunk of shape {values.shape}")
 
 
-def _axes(values: h5py.Dataset) -> tuple[int, list[str]]:
+def _axes(file: h5py.File, values: h5py.Dataset) -> tuple[int, list[str]]:
     """Which axis is time, and the names of both."""
-    names = [next((scale.name.rpartition("/")[2] for scale in dim.values()), "") for dim in values.dims]
-    if names.count("time") != 1:
+    numbers = values.attrs.get("_Netcdf4Coordinates")
+    names = _names_by_reference(values) if numbers is None else _names_by_number(file, np.ravel(numbers))
+    if names.count("time") != 1 or len(names) != 2:
         detail = f"dimensions {names}, one must be named time"
         raise UnusableMessageError(FiberRejectCause.LAYOUT, detail)
     return names.index("time"), names
+
+
+def _names_by_number(file: h5py.File, numbers: np.ndarray) -> list[str]:
+    """Names of dimensions as NetCDF numbers them: damaged references may keep the library busy for ever."""
+    scales = [item for item in file.values() if isinstance(item, h5py.Dataset) and _is_scale(item)]
+    names = {int(scale.attrs["_Netcdf4Dimid"]): scale.name.rpartition("/")[2] for scale in scales}
+    return [names.get(int(number), "") for number in numbers]
+
+
+def _is_scale(item: h5py.Dataset) -> bool:
+    return "_Netcdf4Dimid" in item.attrs and item.attrs.get("CLASS") in (
+        b"DIMENSION_SCALE",
+        "DIMENSION_SCALE",
+    )
+
+
+def _names_by_reference(values: h5py.Dataset) -> list[str]:
+    """Names of the scales that are attached to a variable."""
+    return [next((scale.name.rpartition("/")[2] for scale in dim.values()), "") for dim in values.dims]
 
 
 def _layout(terms: CableTerms, part: int, channels: Stretch, span: Stretch) -> FiberLayout:

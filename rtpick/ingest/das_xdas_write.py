@@ -47,6 +47,8 @@ def encode_xdas(block: DasBlock, shape: Shape = "interpolated", *, time_first: b
             scale = file.create_dataset(name, data=_dense(block, name, shape, samples.shape[axis]))
             scale.make_scale(name if shape == "dense" else f"{_BARE}{samples.shape[axis]:10d}")
             values.dims[axis].attach_scale(scale)
+            scale.attrs["_Netcdf4Dimid"] = np.int32(axis)
+        values.attrs["_Netcdf4Coordinates"] = np.arange(2, dtype=np.int32)
         _WRITERS[shape](file, block, values)
     return buffer.getvalue()
 

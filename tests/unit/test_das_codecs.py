@@ -393,3 +393,29 @@ def test_the_writer_on_the_page_of_the_format_is_understood() -> None:
     assert message[0].startswith(b'{"rtpick_das":1,"fiber":"north",')
     (block,) = blocks_of(decode_rtpick(RtpickState(TERMS), message)[1])
     assert (block.sequence, block.layout.first_channel, block.layout.quantity) == (7, 3, Quantity.STRAIN)
+
+
+def test_xdas_a_heap_that_leads_in_circles_is_found_before_it_is_followed() -> None:
+    payload = bytearray(encode_xdas(make_block()))
+    heap = payload.index(b"GCOL")
+    (size,) = struct.unpack_from("<Q", payload, heap + 8)
+    position, places = heap + 16, []
+    while position + 16 <= heap + size:
+        index, _, _, length = struct.unpack_from("<HHIQ", payload, position)
+        places.append(position)
+        position += length if index == 0 else 16 + -(-length // 8) * 8
+    assert len(places) > 1
+    for place in places:
+        for length in (0, 1 << 40, (1 << 64) - 16):
+            damaged = bytearray(payload)
+            struct.pack_into("<HHIQ", damaged, place, 0, 0, 0, length)
+            decoded = decode_xdas(XdasState(TERMS), [bytes(damaged)])[1]
+            assert cause_of(decoded) is FiberRejectCause.CORRUPT
+
+
+def test_xdas_dimensions_are_found_by_reference_too() -> None:
+    def forget(file: h5py.File) -> None:
+        del file["__values__"].attrs["_Netcdf4Coordinates"]
+
+    (block,) = blocks_of(decode_xdas(XdasState(TERMS), [edited_chunk(forget)])[1])
+    np.testing.assert_array_equal(block.samples_KT, make_block().samples_KT)
