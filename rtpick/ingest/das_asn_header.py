@@ -15,6 +15,7 @@ from rtpick.ingest.das_terms import (
     CableTerms,
     UnusableMessageError,
     fiber_of_part,
+    possible_layout,
     quantity_of_unit,
 )
 from rtpick.vocabulary.fiber import FiberLayout, FiberRejectCause
@@ -178,7 +179,7 @@ def _regions(fields: dict[str, Any], interests: tuple[_Interest, ...], terms: Ca
             interest.step,
             spacing_m * (interest.start if raw else interest.start // interest.step),
         )
-        yield Region(first_row, layout, sensitivity)
+        yield Region(first_row, possible_layout(layout), sensitivity)
         first_row += interest.count
 
 

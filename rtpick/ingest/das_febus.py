@@ -24,6 +24,7 @@ from rtpick.ingest.das_terms import (
     Message,
     UnusableMessageError,
     layouts_agree,
+    possible_layout,
     require_possible_time,
 )
 from rtpick.vocabulary.fiber import DasBlock, FiberLayout, FiberRejectCause
@@ -118,4 +119,4 @@ def _read_extents(frame: bytes, terms: CableTerms) -> tuple[FiberLayout, int]:
     rate_hz = round(1e3 / period_ms, 6)
     measured = (terms.quantity, terms.unit, terms.gauge_length_m)
     layout = FiberLayout(terms.fiber, first, channel_count, spacing_m, rate_hz, *measured, 1, place_m)
-    return layout, sample_count
+    return possible_layout(layout), sample_count

@@ -24,6 +24,7 @@ from rtpick.ingest.das_terms import (
     UnusableMessageError,
     fiber_of_part,
     layouts_agree,
+    possible_layout,
     require_possible_time,
 )
 from rtpick.ingest.das_terms import LayoutNews as _LayoutNews
@@ -190,10 +191,7 @@ def _read_layout(fields: dict[str, Any], terms: CableTerms, channel_count: int, 
         int(fields.get("channel_step", 1)),
         float(fields.get("first_distance_m", 0.0)),
     )
-    possible = 0 < layout.sampling_rate_hz < math.inf and math.isfinite(layout.channel_spacing_m)
-    if not possible:
-        raise ValueError(f"{layout.sampling_rate_hz} Hz, {layout.channel_spacing_m} m")
-    return layout
+    return possible_layout(layout)
 
 
 def encode_rtpick(block: DasBlock, stream: str, sequence: int, part: int = 0) -> list[bytes]:

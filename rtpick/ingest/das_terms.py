@@ -19,6 +19,8 @@ LATEST_NS = 4_102_444_800 * 1_000_000_000
 """2100: a time behind it is damage."""
 
 MAXIMUM_CHANNELS = 1_000_000
+_RATES_HZ = 1e-6, 1e7
+_FARTHEST = 1e9  # channels, or metres
 _RATE_TOLERANCE = 1e-6
 _PLACE_TOLERANCE = 1e-3  # of a channel
 
@@ -157,6 +159,31 @@ def require_possible_time(start_ns: int, sample_count: int) -> None:
     if not EARLIEST_NS <= start_ns < LATEST_NS:
         detail = f"a first sample {start_ns} ns after 1970: the clock is not set, or bytes are damaged"
         raise UnusableMessageError(FiberRejectCause.DATE, detail, sample_count)
+
+
+def possible_layout(layout: FiberLayout) -> FiberLayout:
+    """Let a layout pass that a cable can have.
+
+    Raises
+    ------
+    UnusableMessageError
+        With the cause LAYOUT, for another: arithmetic on its times and places would fail.
+    """
+    possible = (
+        _RATES_HZ[0] <= layout.sampling_rate_hz <= _RATES_HZ[1]
+        and 0 < layout.channel_count <= MAXIMUM_CHANNELS
+        and 0 < layout.channel_step <= MAXIMUM_CHANNELS
+        and abs(layout.first_channel) < _FARTHEST
+        and abs(layout.channel_spacing_m) < _FARTHEST
+        and abs(layout.first_distance_m) < _FARTHEST
+    )
+    if possible:
+        return layout
+    place = (
+        f"{layout.channel_count} channels of {layout.channel_spacing_m} m from {layout.first_distance_m} m"
+    )
+    detail = f"{layout.sampling_rate_hz} Hz, {place}, channel {layout.first_channel}: no cable has that"
+    raise UnusableMessageError(FiberRejectCause.LAYOUT, detail)
 
 
 def quantity_of_unit(unit: str) -> Quantity | None:

@@ -28,6 +28,7 @@ from rtpick.ingest.das_terms import (
     UnusableMessageError,
     fiber_of_part,
     layouts_agree,
+    possible_layout,
     require_possible_time,
 )
 from rtpick.ingest.das_xdas_coordinates import read_distances, read_times
@@ -177,7 +178,7 @@ def _names_by_reference(values: h5py.Dataset) -> list[str]:
 
 def _layout(terms: CableTerms, part: int, channels: Stretch, span: Stretch) -> FiberLayout:
     spacing_m = channels.step if channels.step else 1.0
-    return FiberLayout(
+    layout = FiberLayout(
         fiber_of_part(terms.fiber, part),
         round(channels.start / spacing_m),
         channels.behind - channels.first,
@@ -189,6 +190,7 @@ def _layout(terms: CableTerms, part: int, channels: Stretch, span: Stretch) -> F
         1,
         float(channels.start),
     )
+    return possible_layout(layout)
 
 
 def _rate_hz(span: Stretch) -> float:

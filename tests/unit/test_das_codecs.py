@@ -150,6 +150,10 @@ def test_asn_sensitivity_gives_the_physical_quantity() -> None:
         {"dataType": "complex"},
         {"dt": 0},
         {"dt": float("nan")},
+        {"dt": 1e300},
+        {"dt": 1e-300},
+        {"dx": 1e300},
+        {"roiTable": [{"roiStart": 10**11}]},
         {"dx": None},
         {"dtUnit": "fortnight"},
         {"bytesPerPackage": 23},
@@ -265,6 +269,8 @@ def outside(file: h5py.File) -> None:
         lambda file: rewrite(file, "time_indices", np.array([0, 7])),
         lambda file: rewrite(file, "time_indices", np.array([4, 0])),
         lambda file: rewrite(file, "distance_values", np.array([np.nan, 1.0])),
+        lambda file: rewrite(file, "distance_values", np.array([0.0, 1e300])),
+        lambda file: rewrite(file, "distance_values", np.array([1e200, 1e200 + 1])),
         lambda file: file.move("time", "zeit"),
     ],
 )
@@ -419,3 +425,18 @@ def test_xdas_dimensions_are_found_by_reference_too() -> None:
 
     (block,) = blocks_of(decode_xdas(XdasState(TERMS), [edited_chunk(forget)])[1])
     np.testing.assert_array_equal(block.samples_KT, make_block().samples_KT)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        FiberLayout("north", 0, 4, 8.0, 1e-300),
+        FiberLayout("north", 10**12, 4, 8.0, 100.0),
+        FiberLayout("north", 0, 4, float("inf"), 100.0),
+        FiberLayout("north", 0, 4, 8.0, 100.0, first_distance_m=float("nan")),
+        FiberLayout("north", 0, 4, 8.0, 100.0, channel_step=0),
+    ],
+)
+def test_rtpick_layouts_that_no_cable_has_are_refused(layout: FiberLayout) -> None:
+    block = DasBlock(layout, T0, np.zeros((4, 5), np.float32))
+    assert cause_of(decode_rtpick(RtpickState(TERMS), encode_rtpick(block, "a", 0))[1]) == "layout"
