@@ -26,6 +26,7 @@ from rtpick.bench.latency import Quantiles
 from rtpick.bench.machine import describe_machine
 from rtpick.bench.resident import watch_resident
 from rtpick.picking.fiber_picker import FiberOutput, FiberPicker
+from rtpick.picking.fiber_warm import warm_up_fibers
 from rtpick.runtime.background import Background
 from rtpick.runtime.clock import monotonic_s
 from rtpick.runtime.edge import Edge
@@ -92,6 +93,7 @@ def bench_fibers(
     settings = _patient(settings or FiberSettings(), weights)
     runner = TimedFiberEngine(build_bench_engine(weights, engine or EngineSettings()))
     runner.warm_up()
+    warm_up_fibers()
     layouts = [FiberLayout(f"cable{i}", 0, channel_count, 8.0, rate_hz) for i in range(cables)]
     background = Background("infer")
     picker = FiberPicker(settings, runner, submit=background.submit, lossless=not paced, clock=_clock_ns)

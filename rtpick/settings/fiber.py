@@ -35,7 +35,9 @@ class FiberBufferSettings(Section):
     memory_s: Annotated[
         float, Field(ge=20, le=3600, description="of samples; tiles that wait for longer are dropped")
     ] = 120.0
-    reorder_budget_s: NotNegative = 2.0
+    reorder_budget_s: NotNegative = Field(
+        0.0, description="for blocks that change places; sources put theirs in order before"
+    )
     future_tolerance_s: Positive = 30.0
     channel_decimation: Annotated[int, Field(ge=1, le=256)] | None = Field(
         None,

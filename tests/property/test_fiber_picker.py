@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtpick.buffer import fiber_common_mode, fiber_decimate, fiber_health, fiber_resample, fiber_ring
 from rtpick.buffer.fiber_tiles import TileGeometry
+from rtpick.picking import fiber_stack, fiber_trigger
 from rtpick.picking.fiber_engine import FiberAnswer
 from rtpick.picking.fiber_picker import FiberPicker
+from rtpick.picking.fiber_warm import warm_up_fibers
 from rtpick.settings.fiber import FiberBufferSettings, FiberOverrides, FiberPickingSettings, FiberSettings
 from rtpick.vocabulary.errors import NetworkError, SettingsError
 from rtpick.vocabulary.fiber import (
@@ -30,6 +33,16 @@ from rtpick.vocabulary.fiber import (
 )
 from rtpick.vocabulary.waveform import GapCause
 
+KERNELS = (
+    fiber_common_mode._common,
+    fiber_decimate._thin,
+    fiber_health._sum_up,
+    fiber_resample._convert_all,
+    fiber_ring._largest,
+    fiber_stack._lay,
+    fiber_stack._mark,
+    fiber_trigger._mark_peaks,
+)
 RATE_HZ = 100.0
 START_NS = 1_700_000_003_017_000_000
 NOW_NS = 2**62
@@ -296,6 +309,22 @@ def test_when_the_engine_is_too_slow_the_oldest_tiles_are_dropped_and_told_and_b
     assert picker.allocated_bytes == CHANNELS * 30 * 50 * 4
     assert picker.waiting_count < 30
     assert len(_rows(picker.flush(NOW_NS))) > 0
+
+
+def test_after_warming_up_nothing_is_left_to_compile():
+    warm_up_fibers()
+    before = {kernel.__name__: len(kernel.signatures) for kernel in KERNELS}
+    assert min(before.values()) > 0
+    coarser = SETTINGS.model_copy(
+        update={"buffer": SETTINGS.buffer.model_copy(update={"channel_decimation": 2})}
+    )
+    long = replace(LAYOUT, channel_count=210)
+    samples_KT = np.concatenate([_recording(1)] * 3)
+    time_major = np.ascontiguousarray(samples_KT.T).T
+    for settings_, recording in ((SETTINGS, time_major), (coarser, samples_KT.astype(np.int32))):
+        blocks = _blocks(recording, [100], long)
+        _run(_picker(settings=settings_), blocks[:20] + blocks[21:])
+    assert {kernel.__name__: len(kernel.signatures) for kernel in KERNELS} == before
 
 
 def test_tiles_that_do_not_fit_the_memory_or_the_network_are_refused():
