@@ -21,6 +21,7 @@ from rtpick.learning.das_station import usable_recordings
 from rtpick.learning.das_stream import SampledBatches, open_batches
 from rtpick.learning.das_train import (
     DasTrainer,
+    DasTrainingError,
     DasTrainSettings,
     StepReport,
     load_checkpoint,
@@ -28,6 +29,7 @@ from rtpick.learning.das_train import (
     start_from_prior,
 )
 from rtpick.learning.dataset import read_windows
+from rtpick.networks import load_fiber_network
 from rtpick.networks.eqnet_options import DAS, DAS_PLUS, DAS_SMALL
 from rtpick.networks.phasenet_das import PhaseNetDas
 from rtpick.networks.phasenet_das_metadata import FiberNetworkMetadata
@@ -57,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     student = PhaseNetDas(SIZES[options.size]).to(options.device)
-    start_from_prior(student)
+    begin(student, options.start_from)
     trainer = DasTrainer(student, _settings(options))
     if (options.out / CHECKPOINT).exists():
         load_checkpoint(trainer, options.out / CHECKPOINT)
@@ -68,6 +70,17 @@ def main(arguments: list[str] | None = None) -> None:
     with Progress(*columns) as progress:
         trainer.run(batches, make_report(trainer, options, progress))
     save(trainer, options)
+
+
+def begin(student: PhaseNetDas, weights: Path | None) -> None:
+    """Take the weights of another network of the same shape, or random ones that answer noise."""
+    if weights is None:
+        start_from_prior(student)
+        return
+    other = load_fiber_network(weights)
+    if other.architecture.options != student.options:
+        raise DasTrainingError(f"{weights} has another shape than what is to be trained: leave it out")
+    student.load_state_dict(other.architecture.state_dict())
 
 
 def read_sources(options: argparse.Namespace) -> DasSources:
@@ -132,6 +145,7 @@ def _settings(options: argparse.Namespace) -> DasTrainSettings:
         learning_rate=options.learning_rate,
         warmup_steps=options.warmup_steps,
         arrival_weight=options.arrival_weight,
+        time_weight=options.time_weight,
         bfloat16=not options.float32,
         compiled=options.compiled,
     )
@@ -150,6 +164,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--warmup-steps", type=int, default=500)
     parser.add_argument("--arrival-weight", type=float, default=1.0, help="of onsets against noise")
+    parser.add_argument("--time-weight", type=float, default=0.03, help="of the times of events")
+    parser.add_argument("--start-from", type=Path, help="weights of a network of the same shape")
     parser.add_argument("--seed", type=int, default=1337)
     parser.add_argument("--threads", type=int, default=1, help="of the training itself")
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches ahead")

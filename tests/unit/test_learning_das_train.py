@@ -174,3 +174,16 @@ def test_the_command_trains_logs_saves_and_goes_on(tmp_path: Path, monkeypatch):
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3]
     assert load_fiber_network(tmp_path / "das-small.safetensors").model_version != first
+
+
+def test_training_begins_with_the_weights_of_another_network_if_asked(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(das_train_run.SIZES, "small", TINY)
+    common = ["--tile", "32", "256", "--batch-size", "1", "--float32", "--steps"]
+    das_train_run.main(["--out", str(tmp_path / "a"), *common, "1"])
+    weights = tmp_path / "a" / "das-small.safetensors"
+    das_train_run.main(["--out", str(tmp_path / "b"), *common, "0", "--start-from", str(weights)])
+    begun = load_fiber_network(tmp_path / "b" / "das-small.safetensors")
+    assert begun.metadata.weights_sha256 == load_fiber_network(weights).metadata.weights_sha256
+    monkeypatch.setitem(das_train_run.SIZES, "small", UNetOptions(stem_width=4))
+    with pytest.raises(DasTrainingError, match="another shape"):
+        das_train_run.main(["--out", str(tmp_path / "c"), *common, "0", "--start-from", str(weights)])
