@@ -6,6 +6,7 @@ K channel, T time.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -23,6 +24,9 @@ from rtpick.buffer.lock import PhaseLock
 from rtpick.settings.fiber import FiberBufferSettings, FiberOverrides
 from rtpick.vocabulary.fiber import FiberLayout
 from rtpick.vocabulary.waveform import Float32Array
+
+MAXIMUM_PHASES = 64
+"""Changes of a clock's phase that are remembered; picks behind older ones are long told."""
 
 
 class FiberFront:
@@ -68,7 +72,8 @@ class FiberFront:
         self.layout = self._spatial.layout(converted_layout(layout, overrides.conversion))
         self._resampler = StreamingResampler(self.layout.channel_count, lock.rate, output_rate)
         self.ring = FiberRing(self.layout.channel_count, round(settings.memory_s * float(output_rate)))
-        self.phase_ns = lock.phase_ns
+        self._rates = lock.rate, output_rate
+        self._phases: deque[tuple[int, int]] = deque([(-(2**62), lock.phase_ns)], MAXIMUM_PHASES)
 
     @property
     def reach_samples(self) -> int:
@@ -88,11 +93,21 @@ class FiberFront:
         None
             After each piece, never longer than a cell of the bad-channel map.
         """
-        self.phase_ns = stretch.lock.phase_ns
+        self._follow(stretch)
         for start, end in cell_spans(stretch.start, stretch.end, self.health.cell_samples):
             samples_KT = stretch.samples_KT[:, start - stretch.start : end - stretch.start]
             self._add_piece(start, to_float32(samples_KT, self._factor))
             yield
+
+    def phase_ns(self, index: int) -> int:
+        """How far an output lies behind the grid of its rate: a clock that runs off is followed."""
+        return next((phase for first, phase in reversed(self._phases) if first <= index), self._phases[0][1])
+
+    def _follow(self, stretch: Stretch) -> None:
+        phase_ns = stretch.lock.phase_ns
+        if phase_ns != self._phases[-1][1]:
+            native, output = self._rates
+            self._phases.append((int(stretch.start * output / native), phase_ns))
 
     def _add_piece(self, start: int, samples_KT: Float32Array) -> None:
         if self._differentiator is not None:

@@ -5,6 +5,8 @@ J, U channel and time of the grid, N hints.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from rtpick.picking.fiber_engine import FiberAnswer
@@ -52,7 +54,7 @@ def tell_hints(
     step: tuple[int, int],
     layout: FiberLayout,
     grid: SampleGrid,
-    phase_ns: int,
+    phase_ns: Callable[[int], int],
 ) -> FiberEventHints:
     """Turn peaks on the coarse grid into times.
 
@@ -68,8 +70,8 @@ def tell_hints(
         Of the channels that tiles are cut from.
     grid : SampleGrid
         Of the network's rate.
-    phase_ns : int
-        Of the samples against the grid.
+    phase_ns : callable
+        How far a sample lies behind the grid.
     """
     row_N = np.minimum(peaks.row_N * step[0] + step[0] // 2, layout.channel_count - 1)
     center_N = peaks.index_N * step[1]
@@ -83,13 +85,13 @@ def tell_hints(
     )
 
 
-def times_ns(index_N: IntArray, grid: SampleGrid, phase_ns: int) -> IntArray:
+def times_ns(index_N: IntArray, grid: SampleGrid, phase_ns: Callable[[int], int]) -> IntArray:
     """Times of indices of the grid.
 
     Examples
     --------
-    >>> times_ns(np.array([100, 101]), SampleGrid(100.0), 5).tolist()
+    >>> times_ns(np.array([100, 101]), SampleGrid(100.0), lambda _: 5).tolist()
     [1000000005, 1010000005]
     """
-    times = (grid.time_ns(int(index)) + phase_ns for index in index_N)
+    times = (grid.time_ns(int(index)) + phase_ns(int(index)) for index in index_N)
     return np.fromiter(times, np.int64, len(index_N))

@@ -142,7 +142,7 @@ class Strand:
         ended = self.closing and not self.outstanding
         index = self._lane.decided - (0 if ended else self._longest)
         half_ns = round(self._grid.period_ns / 2)
-        return self._grid.time_ns(index) + self.front.phase_ns - half_ns
+        return self._grid.time_ns(index) + self.front.phase_ns(index) - half_ns
 
     def needed_from_ns(self, settled_ns: int) -> int:
         """Time of the earliest sample that a restart at a settled time needs."""

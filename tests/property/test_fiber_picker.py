@@ -264,6 +264,22 @@ def test_a_single_block_of_a_mad_clock_is_set_aside_and_a_clock_set_back_is_foll
     assert {row[1:] for row in rows[: len(rows) // 2]} == {row[1:] for row in rows[len(rows) // 2 :]}
 
 
+@pytest.mark.parametrize("every", [1, 40])
+def test_a_clock_that_runs_off_the_rate_is_followed_without_a_gap(every):
+    blocks = [
+        replace(block, start_ns=block.start_ns + 300_000 * number)
+        for number, block in enumerate(_blocks(_recording(1), [50]))
+    ]
+    steady, astray = _run(_picker(), _blocks(_recording(1), [50])), _run(_picker(), blocks, every)
+    early, late = _rows(steady), _rows(astray)
+    assert [row[1:] for row in late] == [row[1:] for row in early]
+    wandered_ms = [
+        (b[0] - a[0]) / 1e6 - 0.6 * (a[0] - START_NS) / 1e9 for a, b in zip(early, late, strict=True)
+    ]
+    assert max(wandered_ms) - min(wandered_ms) < 5
+    assert late == _rows(_run(_picker(), blocks))
+
+
 def test_several_cables_do_not_disturb_each_other():
     one, other = (
         _blocks(_recording(1), [100]),
