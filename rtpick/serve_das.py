@@ -110,9 +110,12 @@ def serve_das(
     SourceError
         If the port cannot be had.
     SettingsError
-        If the format has no word for the samples' type.
+        If the files are of several fibers, or the format has no word for the samples' type.
     """
     files = index_das_files(paths, fiber=fiber, quantity=quantity)
+    fibers = sorted({file.layout.fiber for file in files})
+    if len(fibers) > 1:
+        raise SettingsError(f"files of several fibers ({', '.join(fibers)}): name those of one")
     served = Served()
     with suppress(KeyboardInterrupt):
         keys = curve_key_file, curve_clients_directory

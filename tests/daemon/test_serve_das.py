@@ -107,6 +107,13 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="free address"):
         serve_das([tmp_path], DasReplay("asn"), port=int(taken.address.rpartition(":")[2]))
     taken.close()
+    layout = FiberLayout("south", 0, 2, 8.0, 100.0)
+    write_das_file(tmp_path / "b.h5", [DasBlock(layout, T0, np.zeros((2, 5), np.float32))])
+    with pytest.raises(SettingsError, match="north, south"):
+        serve_das([tmp_path], DasReplay("asn"), port=0)
+    write_das_file(tmp_path / "c.h5", [DasBlock(layout, T0, np.zeros((2, 5), np.int8))])
+    with pytest.raises(SettingsError, match="int8"):
+        serve_das([tmp_path / "c.h5"], DasReplay("asn"), port=0)
 
 
 def test_the_command_plays_to_its_end(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
