@@ -6,7 +6,7 @@ Arrays: N pick (row of the table).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,17 +23,23 @@ from rtpick.association.fiber_locate import locate_fiber_event
 from rtpick.association.fiber_options import FiberOptions
 from rtpick.association.traveltime import TravelTimes, build_travel_times
 from rtpick.association.velocity import read_velocity_model
-from rtpick.fiber_table import FiberTable, fiber_picks_of, read_fiber_table, rows_of, windows_of
+from rtpick.fiber_table import (
+    Columns,
+    FiberTable,
+    Found,
+    fiber_picks_of,
+    fill_columns,
+    read_fiber_table,
+    rows_of,
+    tabulate_events,
+    windows_of,
+)
 from rtpick.vocabulary.errors import PickTableError
 from rtpick.vocabulary.event import EventStatus, Origin
 from rtpick.vocabulary.fiber_event import FiberEvent
-from rtpick.vocabulary.time import NS_PER_S, format_utc, to_ns
+from rtpick.vocabulary.time import NS_PER_S, to_ns
 
 Mode = Literal["stream", "histogram"]
-EVENT_COLUMNS = (
-    "origin_id", "event_id", "name", "origin_time", "origin_time_s", "n_p", "n_s", "n_channels", "latitude",
-    "longitude", "depth_km", "horizontal_uncertainty_km", "depth_fixed", "rms_s",
-)  # fmt: skip
 _BATCH_S = 60.0
 _DEPTH_KM, _REACH_KM = 60.0, 300.0
 _FREE = -1
@@ -51,27 +57,6 @@ class FiberResult:
     def associated_fraction(self) -> float:
         """Share of the picks that belong to an event."""
         return float((self.picks["origin_id"] >= 0).mean()) if len(self.picks) else float("nan")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Columns:
-    """What is filled in for every pick; all but the identity in samples, NaN where there is nothing."""
-
-    origin_id_N: npt.NDArray[np.int64]
-    origin_index_N: npt.NDArray[np.float64]
-    center_N: npt.NDArray[np.float64]
-    interval_N: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    """An event on its way to the table: its rows, and the time since its window began."""
-
-    number: int
-    origin_s: float
-    rows: npt.NDArray[np.int64]
-    window_row: int
-    event: FiberEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +139,20 @@ def associate_fiber_table(
         raise PickTableError(f"mode {mode!r} is unknown; choose stream or histogram")
     origins = {} if geometry is None else _locate(found, geometry, terms.velocity_model)
     _redate(table, columns, found, origins)
-    return FiberResult(_fill(table, columns), _event_table(table, found, origins), said)
+    return FiberResult(fill_columns(table, columns), tabulate_events(table, found, origins), said)
 
 
 def suit_options(table: FiberTable, geometry: FiberGeometry | None) -> FiberOptions:
-    """Fit the associator's options to the channels of a table, or of a cable."""
-    channel_N = table.picks.channel_N
+    """Fit the associator's options to the channels of a table, and to their places where these are known."""
+    channel_K = np.unique(table.picks.channel_N)
+    if not len(channel_K):
+        return FiberOptions()
+    low, high = int(channel_K[0]), int(channel_K[-1])
+    spacing_m = None
     if geometry is not None:
-        count = int(geometry.channel_number_K[-1] - geometry.channel_number_K[0]) + 1
-        return FiberOptions().for_cable(count, geometry.channel_spacing_m)
-    return FiberOptions().for_cable(int(channel_N.max() - channel_N.min()) + 1 if len(channel_N) else 1)
+        low = min(low, int(geometry.channel_number_K[0]))
+        high, spacing_m = max(high, int(geometry.channel_number_K[-1])), geometry.channel_spacing_m
+    return replace(FiberOptions().for_cable(high - low + 1, spacing_m), live_channels=len(channel_K))
 
 
 def _play(table: FiberTable, options: FiberOptions) -> Iterator[FiberEvent]:
@@ -181,7 +170,7 @@ def _play(table: FiberTable, options: FiberOptions) -> Iterator[FiberEvent]:
     yield from finish(state)[1]
 
 
-def _by_stream(table: FiberTable, said: Sequence[FiberEvent]) -> tuple[_Columns, list[_Found]]:
+def _by_stream(table: FiberTable, said: Sequence[FiberEvent]) -> tuple[Columns, list[Found]]:
     """Find the rows of the final events' picks."""
     columns = _own_pairs(table)
     keys = pd.MultiIndex.from_arrays((table.time_ns_N, table.picks.channel_N, table.picks.is_p_N))
@@ -195,11 +184,11 @@ def _by_stream(table: FiberTable, said: Sequence[FiberEvent]) -> tuple[_Columns,
         since_s = (event.origin_ns - table.begin_ns_N[rows]) / NS_PER_S
         columns.origin_id_N[rows], columns.origin_index_N[rows] = number, np.round(since_s / table.dt_s, 3)
         _pair_up(table, columns, rows, event)
-        found.append(_Found(number, float(since_s[0]), rows, int(rows[0]), event))
+        found.append(Found(number, float(since_s[0]), rows, int(rows[0]), event))
     return columns, found
 
 
-def _own_pairs(table: FiberTable) -> _Columns:
+def _own_pairs(table: FiberTable) -> Columns:
     """Say of each pick that is followed by its S, and of this, what the pair alone says."""
     unassociated = HistogramOptions(minimum_peak_height=len(table.frame) + 1, max_ps_dt_s=30.0)
     columns, _ = _by_histogram(table, unassociated, None)
@@ -207,7 +196,7 @@ def _own_pairs(table: FiberTable) -> _Columns:
 
 
 def _pair_up(
-    table: FiberTable, columns: _Columns, rows: npt.NDArray[np.int64], event: FiberEvent
+    table: FiberTable, columns: Columns, rows: npt.NDArray[np.int64], event: FiberEvent
 ) -> None:
     """Pair P and S that an event has on the same channel, of several the one nearest to the curve."""
     columns.center_N[rows], columns.interval_N[rows] = np.nan, np.nan
@@ -225,10 +214,10 @@ def _pair_up(
 
 def _by_histogram(
     table: FiberTable, options: HistogramOptions, window_samples: int | None
-) -> tuple[_Columns, list[_Found]]:
+) -> tuple[Columns, list[Found]]:
     """Associate each window by itself."""
     count = len(table.frame)
-    columns = _Columns(np.full(count, _FREE, np.int64), *(np.full(count, np.nan) for _ in range(3)))
+    columns = Columns(np.full(count, _FREE, np.int64), *(np.full(count, np.nan) for _ in range(3)))
     found = []
     for _, rows in windows_of(table):
         own = rows_of(table.picks, rows)
@@ -237,12 +226,12 @@ def _by_histogram(
         columns.origin_id_N[rows], columns.origin_index_N[rows] = result.origin_id_N, result.origin_index_N
         columns.center_N[rows], columns.interval_N[rows] = result.center_N, result.interval_N
         for number, origin_s in enumerate(result.origin_s_E.tolist()):
-            found.append(_Found(number, origin_s, rows[result.origin_id_N == number], int(rows[0])))
+            found.append(Found(number, origin_s, rows[result.origin_id_N == number], int(rows[0])))
     return columns, found
 
 
 def _locate(
-    found: Sequence[_Found], geometry: FiberGeometry, velocity_model: Path | str
+    found: Sequence[Found], geometry: FiberGeometry, velocity_model: Path | str
 ) -> dict[int, Origin]:
     """Locate the events of the stream."""
     travel_times: TravelTimes | None = None
@@ -252,63 +241,18 @@ def _locate(
             travel_times = travel_times or build_travel_times(
                 read_velocity_model(velocity_model), _DEPTH_KM, _REACH_KM
             )
-            origins[one.number] = locate_fiber_event(one.event, geometry, travel_times).origin
+            origins[one.number] = locate_fiber_event(one.event, geometry, travel_times).event.origin
     return origins
 
 
 def _redate(
-    table: FiberTable, columns: _Columns, found: Sequence[_Found], origins: dict[int, Origin]
+    table: FiberTable, columns: Columns, found: Sequence[Found], origins: dict[int, Origin]
 ) -> None:
     """Let picks of located events show the origin time of the location."""
     for one in found:
         if one.number in origins:
             since_ns = origins[one.number].time_ns - table.begin_ns_N[one.rows]
             columns.origin_index_N[one.rows] = np.round(since_ns / NS_PER_S / table.dt_s, 3)
-
-
-def _fill(table: FiberTable, columns: _Columns) -> pd.DataFrame:
-    """Fill the workshops' columns in; what else the table has stays."""
-    mine = columns.origin_id_N >= 0
-    since_ns = np.round(np.where(mine, columns.origin_index_N, 0.0) * table.dt_s * NS_PER_S).astype(np.int64)
-    origin_ns_N = table.begin_ns_N + since_ns
-    text = {time_ns: _iso(time_ns) for time_ns in np.unique(origin_ns_N[mine]).tolist()}
-    times = [text[t] if ok else "" for t, ok in zip(origin_ns_N.tolist(), mine.tolist(), strict=True)]
-    return table.frame.assign(
-        origin_id=columns.origin_id_N,
-        origin_index=columns.origin_index_N,
-        origin_time=times,
-        ps_center=columns.center_N,
-        ps_interval=columns.interval_N,
-    )
-
-
-def _iso(time_ns: int) -> str:
-    return format_utc(time_ns + 500_000)[:23] + "+00:00"
-
-
-def _event_table(table: FiberTable, found: Sequence[_Found], origins: dict[int, Origin]) -> pd.DataFrame:
-    rows = []
-    for one in found:
-        origin = origins.get(one.number)
-        begin_ns = int(table.begin_ns_N[one.window_row])
-        origin_ns = begin_ns + to_ns(one.origin_s) if origin is None else origin.time_ns
-        is_p = table.picks.is_p_N[one.rows]
-        row = (
-            one.number, table.frame["event_id"].iloc[one.window_row], one.event.event_id if one.event else "",
-            _iso(origin_ns), one.origin_s if origin is None else round((origin_ns - begin_ns) / NS_PER_S, 4),
-            int(is_p.sum()), int((~is_p).sum()), len(np.unique(table.picks.channel_N[one.rows])),
-        )  # fmt: skip
-        rows.append(row + _place(origin))
-    return pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
-
-
-def _place(origin: Origin | None) -> tuple[object, ...]:
-    if origin is None:
-        return ("",) * 6
-    return (
-        round(origin.latitude_deg, 5), round(origin.longitude_deg, 5), round(origin.depth_km, 2),
-        round(origin.horizontal_uncertainty_km, 2), origin.depth_fixed, round(origin.rms_s, 4),
-    )  # fmt: skip
 
 
 def _write(output: Path, result: FiberResult) -> None:

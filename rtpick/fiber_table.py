@@ -1,11 +1,11 @@
-"""Tables of a cable's picks with the columns of the PhaseNet-DAS workshops, read and checked.
+"""Tables of a cable's picks with the columns of the PhaseNet-DAS workshops: read, checked and filled.
 
 Arrays: N pick (row of the table).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,17 @@ import pandas as pd
 
 from rtpick.association.fiber_histogram import ChannelPicks
 from rtpick.vocabulary.errors import PickTableError
+from rtpick.vocabulary.event import Origin
 from rtpick.vocabulary.fiber import FiberPicks
-from rtpick.vocabulary.time import NS_PER_S, parse_utc
+from rtpick.vocabulary.fiber_event import FiberEvent
+from rtpick.vocabulary.time import NS_PER_S, format_utc, parse_utc, to_ns
 
 NEEDED = ("channel_index", "phase_index", "phase_time", "phase_score", "phase_type", "dt_s")
+EVENT_COLUMNS = (
+    "origin_id", "event_id", "name", "origin_time", "origin_time_s", "n_p", "n_s", "n_channels", "latitude",
+    "longitude", "depth_km", "horizontal_uncertainty_km", "depth_fixed", "rms_s",
+)  # fmt: skip
+_FARTHEST_CHANNEL = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +72,8 @@ def read_fiber_table(path: Path) -> FiberTable:
         )
     channel_N, index_N = (_whole(frame, name, path) for name in ("channel_index", "phase_index"))
     _refuse(frame, index_N < 0, "phase_index", path, "is negative; it counts from the window's begin")
+    far = np.abs(channel_N) > _FARTHEST_CHANNEL
+    _refuse(frame, far, "channel_index", path, f"is beyond {_FARTHEST_CHANNEL}")
     phase_N = frame["phase_type"].astype(str).to_numpy()
     _refuse(frame, ~np.isin(phase_N, ("P", "S")), "phase_type", path, "is neither P nor S")
     picks = ChannelPicks(channel_N, index_N, phase_N == "P", _finite(frame, "phase_score", path))
@@ -144,3 +153,70 @@ def windows_of(table: FiberTable) -> Iterator[tuple[str, npt.NDArray[np.int64]]]
 def rows_of(picks: ChannelPicks, rows: npt.NDArray[np.int64]) -> ChannelPicks:
     """Return some of the picks."""
     return ChannelPicks(picks.channel_N[rows], picks.index_N[rows], picks.is_p_N[rows], picks.score_N[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """What is filled in for every pick; all but the identity in samples, NaN where there is nothing."""
+
+    origin_id_N: npt.NDArray[np.int64]
+    origin_index_N: npt.NDArray[np.float64]
+    center_N: npt.NDArray[np.float64]
+    interval_N: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """An event on its way to the table: its rows, and the time since its window began."""
+
+    number: int
+    origin_s: float
+    rows: npt.NDArray[np.int64]
+    window_row: int
+    event: FiberEvent | None = None
+
+
+def fill_columns(table: FiberTable, columns: Columns) -> pd.DataFrame:
+    """Fill the workshops' columns in; what else the table has stays."""
+    mine = columns.origin_id_N >= 0
+    since_ns = np.round(np.where(mine, columns.origin_index_N, 0.0) * table.dt_s * NS_PER_S).astype(np.int64)
+    origin_ns_N = table.begin_ns_N + since_ns
+    text = {time_ns: _iso(time_ns) for time_ns in np.unique(origin_ns_N[mine]).tolist()}
+    times = [text[t] if ok else "" for t, ok in zip(origin_ns_N.tolist(), mine.tolist(), strict=True)]
+    return table.frame.assign(
+        origin_id=columns.origin_id_N,
+        origin_index=columns.origin_index_N,
+        origin_time=times,
+        ps_center=columns.center_N,
+        ps_interval=columns.interval_N,
+    )
+
+
+def _iso(time_ns: int) -> str:
+    return format_utc(time_ns + 500_000)[:23] + "+00:00"
+
+
+def tabulate_events(table: FiberTable, found: Sequence[Found], origins: dict[int, Origin]) -> pd.DataFrame:
+    """List events; what a location says outranks Wadati's relation."""
+    rows = []
+    for one in found:
+        origin = origins.get(one.number)
+        begin_ns = int(table.begin_ns_N[one.window_row])
+        origin_ns = begin_ns + to_ns(one.origin_s) if origin is None else origin.time_ns
+        is_p = table.picks.is_p_N[one.rows]
+        row = (
+            one.number, table.frame["event_id"].iloc[one.window_row], one.event.event_id if one.event else "",
+            _iso(origin_ns), one.origin_s if origin is None else round((origin_ns - begin_ns) / NS_PER_S, 4),
+            int(is_p.sum()), int((~is_p).sum()), len(np.unique(table.picks.channel_N[one.rows])),
+        )  # fmt: skip
+        rows.append(row + _place(origin))
+    return pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
+
+
+def _place(origin: Origin | None) -> tuple[object, ...]:
+    if origin is None:
+        return ("",) * 6
+    return (
+        round(origin.latitude_deg, 5), round(origin.longitude_deg, 5), round(origin.depth_km, 2),
+        round(origin.horizontal_uncertainty_km, 2), origin.depth_fixed, round(origin.rms_s, 4),
+    )  # fmt: skip

@@ -6,13 +6,15 @@ Arrays: M pick of the event.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from rtpick.association.fiber_geometry import FiberGeometry
-from rtpick.association.location import Location, locate_origin
+from rtpick.association.location import locate_origin
 from rtpick.association.traveltime import TravelTimes
 from rtpick.vocabulary.codes import ChannelId, StationId
+from rtpick.vocabulary.event import Event
 from rtpick.vocabulary.fiber_event import FiberCurve, FiberEvent
 from rtpick.vocabulary.inventory import Inventory, Station
 from rtpick.vocabulary.pick import Pick
@@ -20,12 +22,22 @@ from rtpick.vocabulary.time import to_ns
 
 _STATION_M = 200.0
 _ALIKE_M = 3000.0  # over so much cable, what the model leaves unexplained is the same
+_METHOD = "rtpick-das"
 _CHANNEL = "HSF"  # strain along a fiber
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedFiberEvent:
+    """A cable's event as a network has its events, and the picks and stations that it rests on."""
+
+    event: Event
+    picks: tuple[Pick, ...]
+    inventory: Inventory
 
 
 def locate_fiber_event(
     event: FiberEvent, geometry: FiberGeometry, travel_times: TravelTimes, *, onset_s: float = 0.1
-) -> Location:
+) -> LocatedFiberEvent:
     """Find where an event happened that a cable saw.
 
     Parameters
@@ -47,10 +59,13 @@ def locate_fiber_event(
     only for the side that was found. Picks of neighbouring channels err alike, so that all of them
     together count as one every 3 km.
     """
-    picks = list(_station_picks(event, geometry))
+    picks = tuple(_station_picks(event, geometry))
     inventory = Inventory({pick.station_id: _station(pick.station_id, geometry) for pick in picks})
     alike = max(min(_ALIKE_M, geometry.distance_km()[-1] * 1e3) / _STATION_M, 1.0)
-    return locate_origin(picks, inventory, travel_times, onset_s=onset_s * float(np.sqrt(alike)))
+    found = locate_origin(picks, inventory, travel_times, onset_s=onset_s * float(np.sqrt(alike)))
+    told = Event(event.event_id, event.revision, event.status, found.origin, found.arrivals,
+                 merged_into=event.merged_into, method_id=_METHOD)  # fmt: skip
+    return LocatedFiberEvent(told, picks, inventory)
 
 
 def station_of(fiber: str, channel_number: int) -> StationId:

@@ -9,11 +9,11 @@ Arrays: N pick of the table.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -227,9 +227,9 @@ def run_contender(place: Path, contender: Contender) -> FiberScore:
     true_events, true_picks = (_read_truth(place / name) for name in _NEEDED)
     geometry = read_fiber_geometry(place / "channels.csv") if contender.with_channels else None
     associate_fiber_table(_few(table), contender.mode, None, contender.terms)  # compiles
-    begin_s = perf_counter()
+    begin_s = time.perf_counter()
     result = associate_fiber_table(table, contender.mode, geometry, contender.terms)
-    seconds = perf_counter() - begin_s
+    seconds = time.perf_counter() - begin_s
     counts = score_fiber_events(result.events, result.picks, true_events, true_picks)
     name, seed = _name_and_seed(place)
     return _made(name, seed, contender.name, counts | {"picks": len(table.frame), "seconds": seconds})

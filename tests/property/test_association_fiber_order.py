@@ -20,7 +20,7 @@ from rtpick.vocabulary.time import to_ns
 OPTIONS = FiberOptions().for_cable(400, 20.0)
 EVENTS = (SceneEvent(15.0, 5.0, 9.0), SceneEvent(19.0, 7.0, 9.0), SceneEvent(40.0, -20.0, 15.0, 12.0, 0.3))
 SCENE = Scene(EVENTS, 400, 20.0, 70.0, 0.02, (30.0,))
-PICKS, _ = make_picks(SCENE)
+PICKS, OF_N = make_picks(SCENE)
 BUDGET_NS = to_ns(3.0)
 
 
@@ -71,3 +71,15 @@ def test_batches_order_and_repetition_change_nothing(cuts: list[int], seed: int,
     shown_ns = PICKS.time_ns_N[rows] + rng.integers(0, BUDGET_NS, len(rows))
     order = rows[np.argsort(shown_ns, kind="stable")]
     assert [summary(event) for event in play(order, cuts)] == USUAL
+
+
+def test_picks_behind_the_watermark_are_counted_and_vote_late() -> None:
+    begin_ns = int(PICKS.time_ns_N[0])
+    early = PICKS.time_ns_N < begin_ns + to_ns(21.0)
+    back = early & (PICKS.channel_number_N % 2 == 0) & (PICKS.time_ns_N > begin_ns + to_ns(10.0))
+    state = FiberAssociatorState("ridge", OPTIONS)
+    state, said = step(state, some(np.flatnonzero(~back & early)), begin_ns + to_ns(22.0))
+    state, more = step(state, some(np.flatnonzero(back)), begin_ns + to_ns(22.0))
+    assert state.late > 0.8 * np.count_nonzero(back)
+    ended = [e for e in said + more + finish(state)[1] if e.status is EventStatus.FINAL]
+    assert sum(len(event) for event in ended) > 0.8 * np.count_nonzero(early & (OF_N < 2) & (OF_N >= 0))

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rtpick.associate_fiber_picks import EVENT_COLUMNS, associate_fiber_picks, associate_fiber_table
+from rtpick.associate_fiber_picks import associate_fiber_picks, associate_fiber_table
 from rtpick.association.fiber_geometry import read_fiber_geometry
 from rtpick.association.fiber_histogram import ChannelPicks, HistogramOptions, associate_by_histogram
 from rtpick.bench.fiber_scene import Scene, SceneEvent, make_picks, place_channels
-from rtpick.fiber_table import read_fiber_table
+from rtpick.fiber_table import EVENT_COLUMNS, read_fiber_table
 from rtpick.vocabulary.errors import InventoryError, PickTableError
 from rtpick.vocabulary.time import format_utc
 
@@ -130,6 +130,7 @@ def test_with_channels_events_are_located(table: Path, tmp_path: Path) -> None:
         (lambda f: f.assign(dt_s=0.0), ["dt_s 0", "not positive"]),
         (lambda f: f.assign(phase_time="yesterday"), ["phase_time", "yesterday"]),
         (lambda f: f.assign(channel_index="north"), ["row 1", "north", "no number"]),
+        (lambda f: f.assign(channel_index=10**9), ["row 1", "channel_index 1000000000 is beyond"]),
         (lambda f: f.assign(channel_index=0.5), ["channel_index 0.5", "no whole number"]),
     ],
 )

@@ -154,7 +154,13 @@ def test_an_event_of_the_cable_is_located_on_the_tables_of_the_network() -> None
     state, said = step_fiber(state, make_picks(scene)[0], scene.start_ns + to_ns(60.0))
     event = (said + finish_fiber(state)[1])[-1]
     model = VelocityModel(np.array([0.0, 60.0]), np.array([6.0, 6.01]), np.array([6.0, 6.01]) / 1.74)
-    origin = locate_fiber_event(event, places, build_travel_times(model, 40.0, 100.0)).origin
+    located = locate_fiber_event(event, places, build_travel_times(model, 40.0, 100.0))
+    origin = located.event.origin
+    assert (located.event.event_id, located.event.revision, located.event.status) == (
+        event.event_id, event.revision, EventStatus.FINAL,
+    )  # fmt: skip
+    assert located.event.pick_ids == {pick.pick_id for pick in located.picks}
+    assert 120 < len(located.picks) <= 180
     x_km, y_km = (origin.longitude_deg - 10.0) * KM_PER_DEG, origin.latitude_deg * KM_PER_DEG
     assert np.hypot(x_km - 8.0, y_km - 6.0) < max(3.0, 3.0 * origin.horizontal_uncertainty_km)
     assert abs(origin.time_ns - scene.start_ns - to_ns(20.0)) < to_ns(0.3)
