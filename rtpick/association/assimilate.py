@@ -45,7 +45,7 @@ def assimilate(world: World, view: View, signal: Signal) -> Outcome:
     background = hear(view.background, signal.station)
     owner = best_claim(world, view.open, signal)
     if owner is not None:
-        view = _grow(world, replace(view, background=background), owner, signal)
+        view = _grow(world, View(view.now_s, view.loose, view.open, background), owner, signal)
         if signal not in view.loose.signals:
             return view, closed
     else:
@@ -121,7 +121,8 @@ def _discounted(view: View, signal: Signal, strays: int) -> Signal:
 def _heard(view: View, signal: Signal) -> Signal:
     """Weigh a pick's loudness against that of its station's strays."""
     usual = view.background.beliefs.loudness_S.item(signal.station)
-    return replace(signal, merit=signal.merit - log_stray(signal.loudness - usual))
+    merit = signal.merit - log_stray(signal.loudness - usual)
+    return Signal(signal.key, signal.time_s, signal.station, signal.role, merit, signal.loudness)
 
 
 def _grow(world: World, view: View, owner: Claim, signal: Signal) -> View:
@@ -129,7 +130,8 @@ def _grow(world: World, view: View, owner: Claim, signal: Signal) -> View:
     event, gain, role = owner
     quick = appended(world, event, signal, gain, role)
     if quick is not None:
-        return replace(view, open=tuple(quick if h is event else h for h in view.open))
+        still = tuple([quick if h is event else h for h in view.open])
+        return View(view.now_s, view.loose, still, view.background)
     view = replace(view, loose=view.loose.joined(signal))
     grown = settled(world, view.background.beliefs, event, view.loose, view.now_s, (signal, role))
     if grown is None or grown.log_odds < world.belief:

@@ -156,7 +156,7 @@ def _remembered(events: Iterable[Event], now_s: float) -> Ledger:
     """Fill the ledger from archived revisions."""
     running = {EventStatus.NEW, EventStatus.UPDATE}
     latest = {e.event_id: e for e in sorted(events, key=lambda e: e.revision)}
-    entries = {n: Entry(e, now_s) for n, e in latest.items() if e.status in running}
+    entries = {n: Entry(e, now_s, None, e.pick_ids) for n, e in latest.items() if e.status in running}
     return Ledger(entries, dict.fromkeys(latest, now_s))
 
 

@@ -90,32 +90,39 @@ def _empty(index: int, station_count: int) -> Block:
     return Block(index, nothing_S, nothing_S, nothing_S, np.zeros(station_count))
 
 
+def _with(background: Background, beliefs: Beliefs, current: Block) -> Background:
+    """Return the background after a pick; written out, for it is done for each."""
+    return Background(
+        beliefs, background.seismicity, background.quarantined_S, current, background.past,
+        background.first_index, background.delays,
+    )  # fmt: skip
+
+
 def hear(background: Background, station: int) -> Background:
     """Count a pick of a station, which is alive from now on."""
     current, beliefs = background.current, background.beliefs
     heard = current.heard_S.copy()
     heard[station] += 1
-    block = replace(current, heard_S=heard)
-    if beliefs.live_S[station] > 0.0:
-        return replace(background, current=block)
-    live = beliefs.live_S.copy()
-    live[station] = 1.0
-    return replace(background, current=block, beliefs=beliefs._replace(live_S=live))
+    block = Block(current.index, heard, current.stray_S, current.measured_S, current.loudness_S)
+    if beliefs.live_S[station] <= 0.0:
+        live = beliefs.live_S.copy()
+        live[station] = 1.0
+        beliefs = beliefs._replace(live_S=live)
+    return _with(background, beliefs, block)
 
 
 def count_stray(background: Background, stations: IntArray, loudness: FloatArray) -> Background:
     """Count picks that no event claimed while they were young."""
     current, known = background.current, ~np.isnan(loudness)
     count = len(current.stray_S)
-    return replace(
-        background,
-        current=replace(
-            current,
-            stray_S=current.stray_S + np.bincount(stations, minlength=count),
-            measured_S=current.measured_S + np.bincount(stations[known], minlength=count),
-            loudness_S=current.loudness_S + np.bincount(stations[known], loudness[known], count),
-        ),
+    block = Block(
+        current.index,
+        current.heard_S,
+        current.stray_S + np.bincount(stations, minlength=count),
+        current.measured_S + np.bincount(stations[known], minlength=count),
+        current.loudness_S + np.bincount(stations[known], loudness[known], count),
     )
+    return _with(background, background.beliefs, block)
 
 
 def note_event(background: Background, event: Hypothesis, now_s: float) -> Background:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,9 @@ _SWARM_HASTE, _ALONE_HASTE = 0.85, 8.0
 _FLAT = 2.0
 
 
+_NAME_OF = operator.attrgetter("key.pick_id")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """The last published revision of an event, and when (event time) that was.
@@ -36,6 +40,7 @@ class Entry:
     event: Event
     published_s: float
     hypothesis: Hypothesis | None = None
+    pick_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +87,7 @@ def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis]
             waiting = True
             continue
         event = _revision(publisher, name, entry, hypothesis)
-        given[name], entries[name] = now_s, Entry(event, now_s, hypothesis)
+        given[name], entries[name] = now_s, Entry(event, now_s, hypothesis, event.pick_ids)
         if entry is None or _differs(entry.event, event):
             out.append(event)
     out.extend(_withdraw(entries, {names[id(h)]: h for h in believed}))
@@ -115,7 +120,8 @@ def publish_final(publisher: Publisher, ledger: Ledger, closed: Iterable[Hypothe
         name = names.get(id(hypothesis)) or _new_name(hypothesis, given)
         entry = entries.pop(name, None)
         if entry is None:  # found once everything was there: it is new before it is final
-            entry = Entry(_revision(publisher, name, None, hypothesis), now_s)
+            event = _revision(publisher, name, None, hypothesis)
+            entry = Entry(event, now_s, None, event.pick_ids)
             out.append(entry.event)
         given[name] = now_s
         out.append(replace(_revision(publisher, name, entry, hypothesis), status=EventStatus.FINAL))
@@ -143,12 +149,11 @@ def recognise(ledger: Ledger, believed: Sequence[Hypothesis]) -> dict[int, str]:
     if not strangers:
         return names
     known = set(names.values())
-    others = [(n, e, e.event.pick_ids) for n, e in ledger.entries.items() if n not in known]
+    others = [(n, e) for n, e in ledger.entries.items() if n not in known]
     pairs = []
     for order, hypothesis in enumerate(strangers):
-        picks = hypothesis.pick_ids
-        for name, entry, published in others:
-            shared = len(picks & published)
+        for name, entry in others:
+            shared = shared_count(entry.pick_ids, hypothesis)
             same = entry.hypothesis is not None and entry.hypothesis.key == hypothesis.key
             if shared >= _SHARED_LEAST:
                 pairs.append((-shared, not same, name, order, hypothesis))
@@ -160,11 +165,14 @@ def recognise(ledger: Ledger, believed: Sequence[Hypothesis]) -> dict[int, str]:
     return names
 
 
+def shared_count(picks: frozenset[str], hypothesis: Hypothesis) -> int:
+    """Count the picks of an event that are among others."""
+    return len(picks.intersection(map(_NAME_OF, hypothesis.pool.signals)))
+
+
 def _is_same(entry: Entry, hypothesis: Hypothesis) -> bool:
     """Tell whether an event has most picks of what was published of it."""
-    published = entry.event.arrivals
-    picks = hypothesis.pick_ids
-    return 2 * sum(arrival.pick_id in picks for arrival in published) > len(published)
+    return 2 * shared_count(entry.pick_ids, hypothesis) > len(entry.pick_ids)
 
 
 def _new_name(hypothesis: Hypothesis, given: Mapping[str, float]) -> str:
@@ -220,9 +228,10 @@ def _withdraw(entries: dict[str, Entry], held: Mapping[str, Hypothesis]) -> list
 
 def _heir(event: Event, held: Mapping[str, Hypothesis]) -> str | None:
     """Return the event that holds at least half of another's picks."""
-    best, top = None, len(event.pick_ids) / 2
+    picks = event.pick_ids
+    best, top = None, len(picks) / 2
     for name, hypothesis in sorted(held.items()):
-        shared = len(hypothesis.pick_ids & event.pick_ids)
+        shared = shared_count(picks, hypothesis)
         if shared >= top:
             best, top = name, shared + 0.5
     return best
