@@ -17,9 +17,10 @@ from rtpick.buffer.fiber_intake import FiberIntake, Stretch
 from rtpick.buffer.fiber_quantity import check_quantity, converted_layout
 from rtpick.picking.fiber_engine import FiberEngine, Submit, run_at_once
 from rtpick.picking.fiber_journal import FiberJournal
-from rtpick.picking.fiber_pool import Batch, FiberPool, WaitingTile, gather
+from rtpick.picking.fiber_pool import Batch, FiberPool, TileBlocks, WaitingTile, overload_gap
 from rtpick.picking.fiber_rules import fiber_rules, fit_decimation
 from rtpick.picking.fiber_spent import Spent
+from rtpick.picking.fiber_stack import usable_samples
 from rtpick.picking.fiber_strand import Strand
 from rtpick.settings.fiber import FiberOverrides, FiberSettings
 from rtpick.vocabulary.fiber import (
@@ -32,7 +33,6 @@ from rtpick.vocabulary.fiber import (
     FiberRejection,
 )
 from rtpick.vocabulary.time import SampleGrid, to_ns
-from rtpick.vocabulary.waveform import GapCause
 
 FiberOutput = FiberPicks | FiberEventHints | FiberProgress
 FiberNote = FiberGap | FiberRejection
@@ -105,10 +105,11 @@ class FiberPicker:
         self._restored = {item.fiber: item for item in progress}
         self._memories = dict(memories or {})
         self._submit, self._lossless, self._shift = submit, lossless, shift
-        self._rate = SampleGrid(engine.sampling_rate_hz).ratio
+        self._grid = SampleGrid(engine.sampling_rate_hz)
         self._pool = FiberPool(
             settings.picking.batch_tiles or engine.batch_size, to_ns(settings.picking.batch_age_s)
         )
+        self._blocks = TileBlocks(self._pool.batch_size)
         self._under_way: deque[Batch] = deque()
         self._lines: dict[str, _Line] = {}
         self._strands: list[Strand] = []
@@ -237,7 +238,7 @@ class FiberPicker:
     def _is_cut_off(self, line: _Line, stretch: Stretch) -> bool:
         """Tell whether a gap is longer than a tile, so that no tile would see both of its sides."""
         gap_s = Fraction(stretch.start - line.end) / stretch.lock.rate
-        return gap_s * self._rate > self._rules.geometry.samples
+        return gap_s * self._grid.ratio > self._rules.geometry.samples
 
     def _begin(self, line: _Line, stretch: Stretch, now_ns: int) -> Strand:
         """End a fiber's strand, if it has one, and begin another."""
@@ -248,7 +249,7 @@ class FiberPicker:
             self._early += self._infer(now_ns, force=True)
         overrides, memory = self._overrides(stretch.layout), self._memories.get(fiber)
         buffer = fit_decimation(self._settings, stretch.layout, self.engine)
-        front = FiberFront(stretch.layout, stretch.lock, self._rate, buffer, overrides, memory)
+        front = FiberFront(stretch.layout, stretch.lock, self._grid.ratio, buffer, overrides, memory)
         restored = self._restored.get(fiber) if stretch.generation == 0 else None
         settled_ns = restored.settled_ns if restored else None
         strand = Strand(front, self._settings, self._rules, self.engine, settled_ns, self._shift)
@@ -260,20 +261,13 @@ class FiberPicker:
 
     def _make_room(self, now_ns: int) -> list[FiberNote]:
         """Look ahead by one piece: see to the tiles whose samples the next one may overwrite."""
-        ahead = round(self._settings.buffer.health_cell_s * float(self._rate))
+        ahead = round(self._settings.buffer.health_cell_s * float(self._grid.ratio))
         if not self._pool.is_losing(ahead):
             return []
         if self._lossless:
             self._early += self._infer(now_ns, force=True)
             return []
-        return [self._overload(item) for item in self._pool.drop(ahead)]
-
-    def _overload(self, item: WaitingTile) -> FiberGap:
-        geometry, grid = item.strand.geometry, SampleGrid(self.engine.sampling_rate_hz)
-        start = item.tile.start + geometry.lead
-        span_ns = grid.time_ns(start), grid.time_ns(start + geometry.stride)
-        count = geometry.channels * geometry.stride
-        return FiberGap(item.strand.front.layout.fiber, *span_ns, GapCause.OVERLOAD, count)
+        return [overload_gap(item, self._grid) for item in self._pool.drop(ahead)]
 
     def _infer(self, now_ns: int, *, force: bool) -> list[FiberOutput]:
         """Start what is due, and stack what is done."""
@@ -292,10 +286,11 @@ class FiberPicker:
 
     def _start(self, tiles: tuple[WaitingTile, ...]) -> None:
         with self.spent.on("cut"):
-            tiles_BKT, usable_B = gather(tiles, self._rules.gap_guard)
+            tiles_BKT = self._blocks.gather(tiles)
+            usable_B = tuple(usable_samples(tile_KT, self._rules.gap_guard) for tile_KT in tiles_BKT)
         work = partial(self.engine.infer, tiles_BKT)
         with self.spent.on("infer"):
-            self._under_way.append(Batch(tiles, usable_B, self._submit(work)))
+            self._under_way.append(Batch(tiles, tiles_BKT, usable_B, self._submit(work)))
 
     def _collect(self, *, wait: bool) -> list[FiberOutput]:
         """Stack the batches that are done, in the order in which they were started."""
@@ -304,6 +299,7 @@ class FiberPicker:
             batch = self._under_way.popleft()
             with self.spent.on("infer"):
                 answer = batch.pending.result()
+            self._blocks.give_back(batch.tiles_BKT)
             with self.spent.on("stack"):
                 for place, item in enumerate(batch.tiles):
                     item.strand.accept(item.tile, answer, place, batch.usable_B[place])

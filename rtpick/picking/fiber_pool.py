@@ -12,9 +12,11 @@ import numpy as np
 
 from rtpick.buffer.fiber_tiles import Tile
 from rtpick.picking.fiber_engine import Pending
-from rtpick.picking.fiber_stack import BoolArray, usable_samples
+from rtpick.picking.fiber_stack import BoolArray
 from rtpick.picking.fiber_strand import Strand
-from rtpick.vocabulary.waveform import Float32Array
+from rtpick.vocabulary.fiber import FiberGap
+from rtpick.vocabulary.time import SampleGrid
+from rtpick.vocabulary.waveform import Float32Array, GapCause
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +33,7 @@ class Batch:
     """Tiles under way: `usable_B` says of each which of its samples may be believed."""
 
     tiles: tuple[WaitingTile, ...]
+    tiles_BKT: Float32Array
     usable_B: tuple[BoolArray, ...]
     pending: Pending
 
@@ -85,10 +88,39 @@ class FiberPool:
         return any(item.strand.has_lost(item.tile, ahead) for item in self.waiting)
 
 
-def gather(tiles: tuple[WaitingTile, ...], gap_guard: int) -> tuple[Float32Array, tuple[BoolArray, ...]]:
-    """Copy the samples of tiles into one block, and say which may be believed."""
-    geometry = tiles[0].strand.geometry
-    tiles_BKT = np.empty((len(tiles), geometry.channels, geometry.samples), np.float32)
-    for item, tile_KT in zip(tiles, tiles_BKT, strict=True):
-        item.strand.cut(item.tile, tile_KT)
-    return tiles_BKT, tuple(usable_samples(tile_KT, gap_guard) for tile_KT in tiles_BKT)
+def overload_gap(item: WaitingTile, grid: SampleGrid) -> FiberGap:
+    """Tell of a tile that was dropped as the span that only it would have begun."""
+    geometry = item.strand.geometry
+    start = item.tile.start + geometry.lead
+    span_ns = grid.time_ns(start), grid.time_ns(start + geometry.stride)
+    fiber, count = item.strand.front.layout.fiber, geometry.channels * geometry.stride
+    return FiberGap(fiber, *span_ns, GapCause.OVERLOAD, count)
+
+
+class TileBlocks:
+    """Memory for the samples of batches, used again and again: fresh memory costs more than to fill it.
+
+    Parameters
+    ----------
+    batch_size : int
+        Most tiles of a batch.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._free: dict[tuple[int, int], list[Float32Array]] = {}
+
+    def gather(self, tiles: tuple[WaitingTile, ...]) -> Float32Array:
+        """Copy the samples of tiles of one shape side by side."""
+        geometry = tiles[0].strand.geometry
+        shape = geometry.channels, geometry.samples
+        free = self._free.setdefault(shape, [])
+        block_BKT = free.pop() if free else np.empty((self._batch_size, *shape), np.float32)
+        for item, tile_KT in zip(tiles, block_BKT, strict=False):
+            item.strand.cut(item.tile, tile_KT)
+        return block_BKT[: len(tiles)]
+
+    def give_back(self, tiles_BKT: Float32Array) -> None:
+        """Let a block, or the part of one that `gather` gave, be used again."""
+        whole = tiles_BKT.base if isinstance(tiles_BKT.base, np.ndarray) else tiles_BKT
+        self._free[tiles_BKT.shape[1], tiles_BKT.shape[2]].append(whole)

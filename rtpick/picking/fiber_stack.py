@@ -128,8 +128,11 @@ def usable_samples(samples_KT: Float32Array, guard: int) -> BoolArray:
     >>> usable_samples(np.float32([[1, 1, 1, np.nan]]), 1).tolist()
     [[True, True, False, False]]
     """
+    if not np.isnan(samples_KT.sum()):  # a sum with one that is missing is missing
+        return ALL
     usable_KT = np.empty(samples_KT.shape, np.bool_)
-    return usable_KT if _mark(samples_KT, guard, usable_KT) else ALL
+    _mark(samples_KT, guard, usable_KT)
+    return usable_KT
 
 
 @compiled
@@ -158,19 +161,16 @@ def _lay(
 
 
 @compiled
-def _mark(samples_KT: Float32Array, guard: int, usable_KT: BoolArray) -> bool:
-    """Mark what is valid and not near an edge of what is not; tell whether anything is spoilt."""
-    spoilt = False
+def _mark(samples_KT: Float32Array, guard: int, usable_KT: BoolArray) -> None:
+    """Mark what is valid and not near an edge of what is not."""
     count = samples_KT.shape[1]
     for k in range(samples_KT.shape[0]):
         missing = 0
         for t in range(count):
             usable_KT[k, t] = not np.isnan(samples_KT[k, t])
             missing += not usable_KT[k, t]
-        spoilt = spoilt or missing > 0
         if 0 < missing < count:
             for t in range(1, count):
                 before, here = np.isnan(samples_KT[k, t - 1]), np.isnan(samples_KT[k, t])
                 if before != here:
                     usable_KT[k, max(t - guard, 0) : t + guard] = False
-    return spoilt
