@@ -240,6 +240,19 @@ def test_a_gap_is_told_and_makes_no_pick(seconds):
     assert any(row[0] > gap_ns[1] for row in rows)
 
 
+def test_an_hour_of_silence_is_one_gap_and_what_comes_behind_it_is_as_if_it_were_alone():
+    hour_ns = 128 * 28 * 10**9  # whole strides, so that tiles lie alike on both sides
+    before = _blocks(_recording(7), [30])
+    after = _blocks(_recording(8), [50], start_ns=START_NS + hour_ns)
+    picker = _picker()
+    notes = [note for block in before + after for note in picker.add(block, NOW_NS)]
+    gaps = [(note.cause, note.start_ns, note.end_ns) for note in notes]
+    assert gaps == [(GapCause.MISSING, START_NS + 40 * 10**9, START_NS + hour_ns)]
+    rows = _rows(picker.flush(NOW_NS))
+    alone = _rows(_run(_picker(), before)) + _rows(_run(_picker(), after))
+    assert rows == alone != []
+
+
 def test_a_new_layout_goes_on_with_picks_of_its_own():
     one, other = _recording(1), _recording(2)[:40]
     fewer = replace(LAYOUT, channel_count=40, first_channel=500)
