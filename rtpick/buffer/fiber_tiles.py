@@ -68,6 +68,11 @@ class TileGeometry:
         """Samples that a tile speaks of."""
         return self.samples - self.lead - self.guard
 
+    @property
+    def surest_coverage(self) -> float:
+        """Fraction of a tile that is there in at least one of those that speak of the first sample of all."""
+        return max(self.samples - self.lead - self.stride, 1) / self.samples
+
     def first_tile_of(self, index: int) -> int:
         """Start of the first tile that speaks of a sample."""
         earliest = index - self.samples + self.guard + 1

@@ -65,7 +65,7 @@ class Strand:
         if settled_ns is not None:
             index = self._grid.index(settled_ns - CLOCK_SLACK_NS) - self._reach
             begin = self.geometry.first_tile_of(index)
-        coverage = settings.picking.minimum_coverage
+        coverage = min(settings.picking.minimum_coverage, self.geometry.surest_coverage)
         self._tiler = Tiler(front.ring, self.geometry, coverage, begin, shift)
         self.outstanding: deque[Tile] = deque()
         self._lane: FiberLane | None = None

@@ -117,6 +117,21 @@ def test_event_heads_give_the_middle_and_the_origin():
     assert _gathered(outputs, FiberEventHints, "channel_number_N")[0] == 7 + 2 * 8
 
 
+@pytest.mark.parametrize("delay", range(0, 512, 73))
+def test_what_comes_soon_after_the_start_is_spoken_of_wherever_tiles_lie(delay):
+    engine = KnowingEngine(geometry=TileGeometry(64, 1024, 256, 384, 128, 16))
+    usual = SETTINGS.model_copy(
+        update={"picking": SETTINGS.picking.model_copy(update={"minimum_coverage": 0.5})}
+    )
+    number_KT = np.tile(np.arange(P - 60, P + 3000, dtype=np.float32), (100, 1))
+    picker = FiberPicker(usual, engine, lossless=True)
+    picker.add(DasBlock(LAYOUT, (START + delay) * 10**7, number_KT), 2**62)
+    outputs = picker.flush(2**62)
+    times, phases = (_gathered(outputs, FiberPicks, name) for name in ("time_ns_N", "phase_N"))
+    assert (phases == "P").sum() == 100
+    assert set(times[phases == "P"]) == {(START + delay + 60) * 10**7}
+
+
 def test_a_longer_lead_makes_picks_final_sooner():
     def told_after(lead):
         engine = KnowingEngine(geometry=TileGeometry(64, 1024, 128, lead, 128, 16))
