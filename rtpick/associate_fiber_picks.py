@@ -82,6 +82,7 @@ def associate_fiber_picks(
     histogram: HistogramOptions | None = None,
     stream: FiberOptions | None = None,
     window_samples: int | None = None,
+    channel_spacing_m: float | None = None,
 ) -> FiberResult:
     """Associate a table of a cable's picks and write picks.csv and events.csv.
 
@@ -104,6 +105,8 @@ def associate_fiber_picks(
         None fits the usual ones to the cable.
     window_samples : int or None
         Length of the windows of a histogram; None takes the last pick of each.
+    channel_spacing_m : float or None
+        Of a cable whose channels' places are not given; 8 m if None.
 
     Raises
     ------
@@ -112,6 +115,7 @@ def associate_fiber_picks(
     """
     table = read_fiber_table(Path(picks))
     geometry = None if channels is None else read_fiber_geometry(channels)
+    stream = stream or suit_options(table, geometry, channel_spacing_m)
     terms = FiberTerms(histogram or HistogramOptions(), stream, window_samples, velocity_model)
     result = associate_fiber_table(table, mode, geometry, terms)
     _write(Path(output), result)
@@ -142,13 +146,15 @@ def associate_fiber_table(
     return FiberResult(fill_columns(table, columns), tabulate_events(table, found, origins), said)
 
 
-def suit_options(table: FiberTable, geometry: FiberGeometry | None) -> FiberOptions:
+def suit_options(
+    table: FiberTable, geometry: FiberGeometry | None, channel_spacing_m: float | None = None
+) -> FiberOptions:
     """Fit the associator's options to the channels of a table, and to their places where these are known."""
     channel_K = np.unique(table.picks.channel_N)
     if not len(channel_K):
         return FiberOptions()
     low, high = int(channel_K[0]), int(channel_K[-1])
-    spacing_m = None
+    spacing_m = channel_spacing_m
     if geometry is not None:
         low = min(low, int(geometry.channel_number_K[0]))
         high, spacing_m = max(high, int(geometry.channel_number_K[-1])), geometry.channel_spacing_m

@@ -5,9 +5,10 @@ Arrays: A arrival (ordered by group, then time), F member of a front (ordered by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from rtpick.association.fiber_groups import Arrivals
 from rtpick.association.fiber_options import FiberOptions
@@ -128,7 +129,13 @@ def find_fronts(arrivals: Arrivals, options: FiberOptions) -> tuple[Front, ...]:
         mine = front_A == number
         fronts.append(Front(arrivals.group_A[mine], arrivals.time_A[mine], arrivals.count_A[mine]))
     joined = _join_parts(fronts, options.group_step_s)
-    return tuple(front for front in joined if _is_convincing(front, options))
+    return tuple(_smoothed(front, options) for front in joined if _is_convincing(front, options))
+
+
+def _smoothed(front: Front, options: FiberOptions) -> Front:
+    if options.smooth_groups == 1:
+        return front
+    return replace(front, time_F=median_filter(front.time_F, options.smooth_groups, mode="nearest"))
 
 
 def _join_parts(fronts: list[Front], step_s: float) -> list[Front]:

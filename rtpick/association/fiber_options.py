@@ -28,6 +28,8 @@ class FiberOptions:
         How far above chance, in standard deviations, the channels of a group must be.
     group_step_s : float
         Most that arrivals at two neighbouring groups differ.
+    smooth_groups : int
+        Neighbouring groups over which a front's times are smoothed (running median).
     fewest_groups, fewest_front_picks : int
         What makes a front of S.
     fewest_votes : int
@@ -51,6 +53,7 @@ class FiberOptions:
     fewest_in_group: int = 4
     sigmas: float = 4.0
     group_step_s: float = 0.25
+    smooth_groups: int = 1
     fewest_groups: int = 6
     fewest_front_picks: int = 60
     fewest_votes: int = 15
@@ -65,6 +68,11 @@ class FiberOptions:
     ) -> FiberOptions:
         """Fit what is counted in channels to a cable: groups of some 400 m, but at least twenty of them.
 
+        Notes
+        -----
+        Within 400 m a wave's moveout is next to nothing, and times differ by how they are picked: over
+        shorter groups fronts are smoothed, and picks may lie farther off, up to twice the tolerance.
+
         Examples
         --------
         >>> FiberOptions().for_cable(3000, 8.0).channels_per_group
@@ -76,12 +84,15 @@ class FiberOptions:
         rows = round(min(_GROUP_M / spacing_m, channel_count / _GROUPS))
         rows = min(max(rows, 10), 200)
         groups = max(channel_count // rows, 1)
+        smooth = max(round(_GROUP_M / (rows * spacing_m)), 1)
         return replace(
             self,
             channels_per_group=rows * channel_step,
             group_step_s=max(_STEEPEST_S_PER_M * rows * spacing_m, 0.1),
             fewest_groups=min(self.fewest_groups, max(groups // 2, 2)),
             fewest_front_picks=min(self.fewest_front_picks, max(channel_count // 8, 8)),
+            smooth_groups=smooth,
+            tolerance_s=self.tolerance_s * (2.0 - 1.0 / smooth),
             live_channels=channel_count,
         )
 

@@ -109,6 +109,17 @@ def test_a_step_does_not_hide_an_event() -> None:
     assert recall(event, picks, event_N, 0) > 0.95
 
 
+def test_a_wave_that_is_flat_on_a_short_cable_is_no_step() -> None:
+    far = SceneEvent(5.0, 100.0, 80.0, 10.0, 0.6, 0.8)
+    scene = Scene((far,), 500, 1.0, 60.0)
+    options = FiberOptions().for_cable(500, 1.0)
+    assert options.smooth_groups == 16
+    picks, event_N = make_picks(scene)
+    (event,) = finals(told(picks, options))
+    assert recall(event, picks, event_N, 0) > 0.97
+    assert abs((event.origin_ns - scene.start_ns) / 1e9 - 5.0) < 1.0
+
+
 def test_a_flooding_channel_makes_no_event() -> None:
     rng = np.random.default_rng(3)
     count = 30_000
