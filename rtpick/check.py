@@ -9,12 +9,14 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ParamSpec
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 
 from rtpick.archive.atomic import write_atomic
 from rtpick.archive.catalog import Catalog
+from rtpick.association.fiber_geometry import read_fiber_geometry
 from rtpick.association.sites import prepare_travel_times
 from rtpick.association.sizes import new_sizes
 from rtpick.ingest.archive_replay import index_archive
@@ -22,16 +24,25 @@ from rtpick.ingest.inventory import read_inventory
 from rtpick.ingest.responses import read_responses
 from rtpick.ingest.seedlink import probe_server
 from rtpick.networks import load_network
+from rtpick.picking.engine_fiber_choice import build_fiber_engine
+from rtpick.picking.fiber_rules import fiber_rules
 from rtpick.publish.zeromq import Publisher
 from rtpick.runtime.health import Finding
 from rtpick.settings.load import load_settings
-from rtpick.settings.schema import HealthSettings, SeedLinkSettings, Settings, Source
+from rtpick.settings.schema import (
+    ArchiveSourceSettings,
+    HealthSettings,
+    Settings,
+    Source,
+)
+from rtpick.settings.sources_das import ZeroMqDasSettings, ZeroMqStationSettings
 from rtpick.vocabulary.codes import ChannelId
 from rtpick.vocabulary.errors import RtpickError, SettingsError, SourceError
 from rtpick.vocabulary.inventory import Inventory
 
 P = ParamSpec("P")
 SHOWN_STATIONS = 10
+CONNECT_TIMEOUT_S = 5.0
 
 
 def check_configuration(path: Path) -> bool:
@@ -56,6 +67,9 @@ def examine_configuration(path: Path) -> Iterator[Finding]:
         return
     yield Finding("configuration", True, str(path))
     yield _try("weights", _examine_weights, settings)
+    if settings.cables:
+        yield _try("fiber weights", _examine_fiber_weights, settings)
+        yield from _examine_cables(settings)
     yield _try("database", _examine_database, settings)
     yield from (_try(name, _examine_folder, folder) for name, folder in named_folders(settings))
     yield from _examine_addresses(settings)
@@ -66,8 +80,9 @@ def _examine_network(settings: Settings) -> Iterator[Finding]:
     """Try the inventory, and against it what the sources have."""
     inventory = Inventory()
     try:
-        inventory = read_inventory(settings.inventory.files)
-        yield Finding("inventory", True, f"{len(inventory)} stations")
+        inventory = read_inventory(settings.inventory.files) if settings.inventory.files else inventory
+        if settings.inventory.files:
+            yield Finding("inventory", True, f"{len(inventory)} stations")
     except RtpickError as error:
         yield Finding("inventory", False, str(error))
     if inventory:
@@ -96,6 +111,25 @@ def _try(name: str, examine: Callable[P, str], *arguments: P.args, **options: P.
 def _examine_weights(settings: Settings) -> str:
     network = load_network(settings.picking.weights)
     return f"{network.model_version}, {network.metadata.sampling_rate_hz:g} Hz"
+
+
+def _examine_fiber_weights(settings: Settings) -> str:
+    engine = build_fiber_engine(settings.fiber.picking.weights, settings.engine)
+    fiber_rules(settings.fiber, engine)
+    quantities = ", ".join(sorted(quantity.value for quantity in engine.quantities))
+    return f"{engine.model_version}, {engine.sampling_rate_hz:g} Hz, {quantities}"
+
+
+def _examine_cables(settings: Settings) -> Iterator[Finding]:
+    """Read where the channels of cables lie."""
+    for fiber, known in settings.fiber.fibers.items():
+        if known.geometry is not None:
+            yield _try(f"geometry of {fiber}", _examine_geometry, known.geometry)
+
+
+def _examine_geometry(path: Path) -> str:
+    geometry = read_fiber_geometry(path)
+    return f"{len(geometry)} channels over {geometry.distance_km()[-1]:.1f} km"
 
 
 def _examine_velocity(settings: Settings, inventory: Inventory) -> str:
@@ -161,7 +195,9 @@ def _examine_health(health: HealthSettings) -> str:
 
 
 def _examine_source(source: Source, inventory: Inventory) -> str:
-    if not isinstance(source, SeedLinkSettings):
+    if isinstance(source, ZeroMqStationSettings | ZeroMqDasSettings):
+        return _examine_zeromq(source.address)
+    if isinstance(source, ArchiveSourceSettings):
         index = index_archive([source.path], source.streams)
         return describe_channels(index.channels, inventory)
     report = asyncio.run(probe_server(source))
@@ -170,6 +206,20 @@ def _examine_source(source: Source, inventory: Inventory) -> str:
     if report.channels is None:
         return f"SeedLink {report.version}, {report.software}; does not tell its channels"
     return f"SeedLink {report.version}; " + describe_channels(report.channels, inventory)
+
+
+def _examine_zeromq(address: str) -> str:
+    """See whether somebody listens; what is sent there, only listening for long can tell."""
+    place = urlsplit(address)
+    try:
+        if place.scheme == "ipc":
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(address.removeprefix("ipc://"))
+        else:
+            socket.create_connection((place.hostname or "", place.port or 0), CONNECT_TIMEOUT_S).close()
+    except (OSError, ValueError) as error:
+        raise SourceError(f"nobody listens on {address} ({error}); start the publisher") from error
+    return f"somebody listens on {address}"
 
 
 def describe_channels(channels: Sequence[ChannelId], inventory: Inventory) -> str:

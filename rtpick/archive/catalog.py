@@ -12,18 +12,20 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from rtpick.archive import prune, reads, writes
+from rtpick.archive import fiber_store, prune, reads, writes
 from rtpick.archive.claim import Claim, take_claim
 from rtpick.archive.connect import WRITES, connect, parse_url
 from rtpick.archive.failures import database_errors
 from rtpick.archive.prune import Mark, Pruned
-from rtpick.archive.reads import Waiting
+from rtpick.archive.reads import Told, Waiting
 from rtpick.archive.schema import migrate
 from rtpick.vocabulary.event import Event, EventStatus
+from rtpick.vocabulary.fiber import FiberPicks, FiberProgress
+from rtpick.vocabulary.fiber_event import FiberEvent
 from rtpick.vocabulary.pick import Pick, PickStatus
 from rtpick.vocabulary.waveform import Gap, Progress
 
-Item = Pick | Event | Progress | Gap
+Item = Pick | Event | Progress | Gap | FiberPicks | FiberEvent | FiberProgress
 Kind = TypeVar("Kind")
 
 
@@ -81,9 +83,10 @@ class Catalog:
 
         Parameters
         ----------
-        items : sequence of Pick, Event, Progress or Gap
+        items : sequence of Pick, Event, Progress, Gap, FiberPicks, FiberEvent or FiberProgress
             In the order in which they came about. Of a pick the most decided revision stays, an
-            event's revision never changes once written, a resume point moves to its last value.
+            event's revision never changes once written, a resume point moves to its last value. A
+            fiber's pick is kept once, of its events the latest revision.
         """
         if self._claim is not None:
             with database_errors(self._reader.url):
@@ -93,6 +96,9 @@ class Catalog:
             writes.save_events(connection, _only(items, Event))
             writes.save_gaps(connection, _only(items, Gap))
             writes.save_progress(connection, _only(items, Progress))
+            fiber_store.save_picks(connection, _only(items, FiberPicks))
+            fiber_store.save_events(connection, _only(items, FiberEvent))
+            fiber_store.save_progress(connection, _only(items, FiberProgress))
 
     def picks(
         self,
@@ -134,7 +140,24 @@ class Catalog:
         with self._transaction(self._reader) as connection:
             return reads.read_progress(connection)
 
-    def unpublished(self, limit: int = 10_000) -> list[Pick | Event]:
+    def fiber_picks(
+        self, fiber: str | None = None, since_ns: int | None = None, until_ns: int | None = None
+    ) -> list[FiberPicks]:
+        """Read the picks of a fiber, or of all, in ``[since_ns, until_ns)``: batches by time."""
+        with self._transaction(self._reader) as connection:
+            return fiber_store.read_picks(connection, fiber, since_ns, until_ns)
+
+    def fiber_events(self, fiber: str | None = None, since_ns: int | None = None) -> list[FiberEvent]:
+        """Read the latest revision of the events of a fiber, or of all, by origin time."""
+        with self._transaction(self._reader) as connection:
+            return fiber_store.read_events(connection, fiber, since_ns)
+
+    def fiber_progress(self) -> list[FiberProgress]:
+        """Read how far every fiber is."""
+        with self._transaction(self._reader) as connection:
+            return fiber_store.read_points(connection)
+
+    def unpublished(self, limit: int = 10_000) -> list[Told]:
         """Read what has been committed but not marked as published, oldest first, at most `limit`."""
         return [item for _, item in self.outbox(limit=limit)]
 
@@ -158,10 +181,10 @@ class Catalog:
         with self._transaction(self._writer) as connection:
             writes.save_places(connection, places)
 
-    def mark_published(self, items: Iterable[Pick | Event]) -> None:
+    def mark_published(self, items: Iterable[Told]) -> None:
         """Note that these revisions have been told; newer ones of the same pick still wait."""
         with self._transaction(self._writer) as connection:
-            writes.forget_published(connection, items)
+            writes.forget_published(connection, map(reads.outbox_key, items))
 
     def newest_settled_ns(self) -> int | None:
         """Read the event time that the station furthest ahead has settled."""

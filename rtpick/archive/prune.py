@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, ScalarSelect, Select, Table, delete, exists, func, select, tuple_
 
 from rtpick.archive import tables
+from rtpick.archive.fiber_store import KIND_PICKS as KIND_FIBER_PICKS
 from rtpick.archive.writes import KIND_EVENT, KIND_PICK
 from rtpick.vocabulary.event import EventStatus
 
@@ -40,9 +41,10 @@ class Pruned:
 
 
 def newest_settled_ns(connection: Connection) -> int | None:
-    """The event time that the station furthest ahead has settled; None before anything is known."""
-    newest: int | None = connection.execute(select(func.max(tables.progress.c.settled_ns))).scalar()
-    return newest
+    """The event time that the station or fiber furthest ahead has settled; None before anything is known."""
+    columns = tables.progress.c.settled_ns, tables.fiber_progress.c.settled_ns
+    newest = [connection.execute(select(func.max(column))).scalar() for column in columns]
+    return max((time_ns for time_ns in newest if time_ns is not None), default=None)
 
 
 def prune_some(connection: Connection, before_ns: int, mark: Mark) -> Pruned:
@@ -56,13 +58,15 @@ def prune_some(connection: Connection, before_ns: int, mark: Mark) -> Pruned:
         Only what is older may go.
     mark : Mark
         Where the sweep stands; `Mark()` begins one. Superseded revisions go first, then picks that
-        are in no event any more, then gaps.
+        are in no event any more, then gaps, then fibers' picks (their events hold those that they need).
     """
     if mark.table == tables.event.name:
         return _prune_revisions(connection, before_ns, mark)
     if mark.table == tables.pick.name:
         return _prune_picks(connection, before_ns, mark)
-    return _prune_gaps(connection, before_ns, mark)
+    if mark.table == tables.gap.name:
+        return _prune_gaps(connection, before_ns, mark)
+    return _prune_fiber_picks(connection, before_ns, mark)
 
 
 def _prune_revisions(connection: Connection, before_ns: int, mark: Mark) -> Pruned:
@@ -94,7 +98,16 @@ def _prune_gaps(connection: Connection, before_ns: int, mark: Mark) -> Pruned:
     last_ns = connection.execute(old.offset(LOOK_ROWS - 1).limit(1)).scalar()
     condition = start_ns < before_ns if last_ns is None else start_ns <= last_ns
     rows = connection.execute(delete(tables.gap).where(condition)).rowcount
-    return Pruned(mark.table, rows, None if last_ns is None else mark)
+    return Pruned(mark.table, rows, Mark(tables.fiber_picks.name) if last_ns is None else mark)
+
+
+def _prune_fiber_picks(connection: Connection, before_ns: int, mark: Mark) -> Pruned:
+    """Remove batches of fibers' picks that have been told."""
+    columns = tables.fiber_picks.c
+    told = ~exists(_outbox_of(KIND_FIBER_PICKS, columns.batch_id))
+    some = select(columns.batch_id).where(columns.end_ns < before_ns, told).limit(LOOK_ROWS)
+    rows = connection.execute(delete(tables.fiber_picks).where(columns.batch_id.in_(some))).rowcount
+    return Pruned(mark.table, rows, mark if rows == LOOK_ROWS else None)
 
 
 def _look(

@@ -8,20 +8,23 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, Select, Table, and_, func, select
 
-from rtpick.archive import rows, tables
+from rtpick.archive import fiber_store, rows, tables
+from rtpick.archive.fiber_rows import FiberBatch
 from rtpick.archive.writes import KIND_EVENT, KIND_PICK
 from rtpick.vocabulary.event import Event, EventStatus
+from rtpick.vocabulary.fiber_event import FiberEvent
 from rtpick.vocabulary.pick import Pick, PickStatus
 from rtpick.vocabulary.waveform import Gap, Progress
 
 Key = tuple[str, int]
+Told = Pick | Event | FiberBatch | FiberEvent
 
 
 class Waiting(NamedTuple):
     """A revision in the outbox, and its position there; positions only grow."""
 
     position: int
-    item: Pick | Event
+    item: Told
 
 
 def read_picks(
@@ -101,8 +104,26 @@ def read_outbox(connection: Connection, after: int, limit: int) -> list[Waiting]
         connection,
         select(keys.c.item_id.label("event_id"), keys.c.revision).where(keys.c.kind == KIND_EVENT),
     )
-    found: dict[str, dict[Key, Any]] = {KIND_PICK: picks, KIND_EVENT: events}
+    found: dict[str, dict[Key, Any]] = {
+        KIND_PICK: picks,
+        KIND_EVENT: events,
+        fiber_store.KIND_PICKS: fiber_store.waiting_batches(connection, keys),
+        fiber_store.KIND_EVENT: fiber_store.waiting_events(connection, keys),
+    }
     return [Waiting(row.position, found[row.kind][row.item_id, row.revision]) for row in waiting]
+
+
+def outbox_key(item: Told) -> tuple[str, str, int]:
+    """How the outbox calls an item: kind, name and revision."""
+    match item:
+        case Pick():
+            return KIND_PICK, item.pick_id, item.revision
+        case Event():
+            return KIND_EVENT, item.event_id, item.revision
+        case FiberBatch():
+            return fiber_store.KIND_PICKS, item.batch_id, 0
+        case FiberEvent():
+            return fiber_store.KIND_EVENT, item.event_id, item.revision
 
 
 def count_outbox(connection: Connection, after: int) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -142,6 +143,45 @@ progress = Table(
     Column("packet_start_ns", BigInteger, nullable=False),
     Column("settled_ns", BigInteger, nullable=False),
     Column("locks", Text, nullable=False),
+)
+
+fiber_picks = Table(
+    "fiber_picks",
+    metadata,
+    Column("batch_id", String, primary_key=True),
+    Column("fiber", String, nullable=False),
+    Column("begin_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("pick_count", Integer, nullable=False),
+    Column("model_version", String, nullable=False),
+    Column("arrays", LargeBinary, nullable=False),
+    Index("ix_fiber_picks_end_ns", "end_ns"),
+)
+
+fiber_event = Table(
+    "fiber_event",
+    metadata,
+    Column("event_id", String, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("fiber", String, nullable=False),
+    Column("origin_ns", BigInteger, nullable=False),
+    Column("ps_s", Double, nullable=False),
+    Column("pick_count", Integer, nullable=False),
+    Column("channel_count", Integer, nullable=False),
+    Column("apex_channel", BigInteger, nullable=False),
+    Column("merged_into", String),
+    Column("arrays", LargeBinary, nullable=False),
+    Index("ix_fiber_event_origin_ns", "origin_ns"),
+)
+
+fiber_progress = Table(
+    "fiber_progress",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("fiber", String, primary_key=True),
+    Column("settled_ns", BigInteger, nullable=False),
+    Column("sequence", String),
 )
 
 outbox = Table(

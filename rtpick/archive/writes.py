@@ -26,9 +26,9 @@ def save_picks(connection: Connection, picks: Iterable[Pick]) -> None:
     news = [pick for pick_id, pick in best.items() if pick.rank > known.get(pick_id, (False, -1))]
     if not news:
         return
-    _upsert(connection, tables.pick, [rows.pick_row(pick) for pick in news])
-    _forget(connection, KIND_PICK, [pick.pick_id for pick in news if pick.pick_id in known])
-    _note(connection, KIND_PICK, [(pick.pick_id, pick.revision) for pick in news])
+    upsert(connection, tables.pick, [rows.pick_row(pick) for pick in news])
+    forget(connection, KIND_PICK, [pick.pick_id for pick in news if pick.pick_id in known])
+    note(connection, KIND_PICK, [(pick.pick_id, pick.revision) for pick in news])
 
 
 def _most_decided(picks: Iterable[Pick]) -> dict[str, Pick]:
@@ -61,7 +61,7 @@ def save_events(connection: Connection, events: Iterable[Event]) -> None:
     _insert(connection, tables.arrival, [row for event in news for row in rows.arrival_rows(event)])
     _insert(connection, tables.magnitude, [row for event in news for row in rows.magnitude_rows(event)])
     _point_to_latest(connection, news, known)
-    _note(connection, KIND_EVENT, [(event.event_id, event.revision) for event in news])
+    note(connection, KIND_EVENT, [(event.event_id, event.revision) for event in news])
 
 
 def _known_revisions(connection: Connection, event_ids: Sequence[str]) -> set[tuple[str, int]]:
@@ -77,51 +77,42 @@ def _point_to_latest(connection: Connection, news: Sequence[Event], known: set[t
     highest = dict(sorted(known))
     latest = {event.event_id: event for event in sorted(news, key=lambda event: event.revision)}
     moved = [event for event in latest.values() if event.revision > highest.get(event.event_id, -1)]
-    _upsert(connection, tables.event, [rows.event_row(event) for event in moved])
+    upsert(connection, tables.event, [rows.event_row(event) for event in moved])
 
 
 def save_gaps(connection: Connection, gaps: Iterable[Gap]) -> None:
     """Keep each gap; one that is told again with another end replaces the former."""
     by_key = {(gap.channel, gap.start_ns): rows.gap_row(gap) for gap in gaps}
-    _upsert(connection, tables.gap, list(by_key.values()))
+    upsert(connection, tables.gap, list(by_key.values()))
 
 
 def save_progress(connection: Connection, points: Iterable[Progress]) -> None:
     """Move the resume points; the last of a station counts."""
     by_key = {(point.source, point.station): rows.progress_row(point) for point in points}
-    _upsert(connection, tables.progress, list(by_key.values()))
+    upsert(connection, tables.progress, list(by_key.values()))
 
 
-def forget_published(connection: Connection, items: Iterable[Pick | Event]) -> None:
-    """Strike what has been told from the outbox; a newer revision waiting there stays."""
+def forget_published(connection: Connection, keys: Iterable[tuple[str, str, int]]) -> None:
+    """Strike kinds, names and revisions that have been told; a newer revision waiting there stays."""
     columns = tables.outbox.c
     match = (
         (columns.kind == bindparam("told_kind"))
         & (columns.item_id == bindparam("told_id"))
         & (columns.revision == bindparam("told_revision"))
     )
-    told = [
-        {"told_kind": _kind(item), "told_id": _item_id(item), "told_revision": item.revision}
-        for item in items
-    ]
+    names = ("told_kind", "told_id", "told_revision")
+    told = [dict(zip(names, key, strict=True)) for key in keys]
     if told:
         connection.execute(delete(tables.outbox).where(match), told)
 
 
 def save_places(connection: Connection, places: Mapping[str, int]) -> None:
     """Keep how far each sink has been told."""
-    _upsert(connection, tables.place, [{"sink": name, "position": at} for name, at in places.items()])
+    upsert(connection, tables.place, [{"sink": name, "position": at} for name, at in places.items()])
 
 
-def _kind(item: Pick | Event) -> str:
-    return KIND_PICK if isinstance(item, Pick) else KIND_EVENT
-
-
-def _item_id(item: Pick | Event) -> str:
-    return item.pick_id if isinstance(item, Pick) else item.event_id
-
-
-def _note(connection: Connection, kind: str, keys: Iterable[tuple[str, int]]) -> None:
+def note(connection: Connection, kind: str, keys: Iterable[tuple[str, int]]) -> None:
+    """Put news into the outbox."""
     _insert(
         connection,
         tables.outbox,
@@ -129,7 +120,8 @@ def _note(connection: Connection, kind: str, keys: Iterable[tuple[str, int]]) ->
     )
 
 
-def _forget(connection: Connection, kind: str, item_ids: Sequence[str]) -> None:
+def forget(connection: Connection, kind: str, item_ids: Sequence[str]) -> None:
+    """Take what newer revisions replace out of the outbox."""
     columns = tables.outbox.c
     for some in _portions(item_ids):
         connection.execute(delete(tables.outbox).where(columns.kind == kind, columns.item_id.in_(some)))
@@ -140,7 +132,8 @@ def _insert(connection: Connection, table: Table, new: Sequence[rows.Row]) -> No
         connection.execute(table.insert(), list(new))
 
 
-def _upsert(connection: Connection, table: Table, new: Sequence[rows.Row]) -> None:
+def upsert(connection: Connection, table: Table, new: Sequence[rows.Row]) -> None:
+    """Write rows, over those of the same key."""
     if not new:
         return
     keys = [column.name for column in table.primary_key]

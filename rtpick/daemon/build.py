@@ -19,8 +19,11 @@ from rtpick.association.warm import warm_up
 from rtpick.daemon.announcer import Announcer
 from rtpick.daemon.archive_worker import ArchiveWorker
 from rtpick.daemon.associate_worker import AssociateWorker, Watermark
+from rtpick.daemon.block_link import BlockLink
+from rtpick.daemon.build_fiber import build_fiber_worker, join_inventories, place_cables
+from rtpick.daemon.fiber_worker import FiberWorker
 from rtpick.daemon.ingest_worker import IngestWorker
-from rtpick.daemon.links import Arriving, Emitted
+from rtpick.daemon.links import Links
 from rtpick.daemon.metered_engine import MeteredEngine
 from rtpick.daemon.pick_worker import PickWorker
 from rtpick.ingest.inventory import read_inventory
@@ -42,20 +45,6 @@ RESTORE_SPAN_S = 3600.0
 
 
 @dataclass(frozen=True)
-class Links:
-    """The edges between the workers."""
-
-    packets: Edge[Arriving]
-    to_associate: Edge[Emitted]
-    to_archive: Edge[Emitted]
-
-    @property
-    def all(self) -> tuple[Edge[Arriving] | Edge[Emitted], ...]:
-        """Every edge, for the metrics."""
-        return self.packets, self.to_associate, self.to_archive
-
-
-@dataclass(frozen=True)
 class Parts:
     """Everything that a running daemon consists of."""
 
@@ -69,6 +58,7 @@ class Parts:
     announcer: Announcer
     metrics: Metrics
     registry: CollectorRegistry
+    fiber: FiberWorker | None = None
 
 
 def build_parts(settings: Settings, log: BoundLogger) -> Parts:
@@ -82,7 +72,8 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.record_version(__version__)
-    inventory = read_inventory(settings.inventory.files)
+    inventory = read_inventory(settings.inventory.files) if settings.inventory.files else Inventory()
+    stations = place_cables(settings, inventory)
     catalog = Catalog.open(settings.archive.database, claim=True)
     progress = catalog.progress()
     links = build_links(settings)
@@ -100,11 +91,15 @@ def build_parts(settings: Settings, log: BoundLogger) -> Parts:
         settings.archive.retention_days,
     )
     ingest = IngestWorker(
-        progress, links.packets, settings, metrics, log, lambda: archive.trouble is None, inventory
+        *(progress, links.packets, settings, metrics, log, lambda: archive.trouble is None, inventory),
+        links.blocks,
     )
+    fiber = build_fiber_worker(settings, stations, catalog, links, metrics, log)
     pick = build_pick_worker(settings, engine, inventory, progress, links, metrics)
-    associate = build_associate_worker(settings, inventory, catalog, links, metrics)
-    return Parts(links, catalog, engine, ingest, pick, associate, archive, announcer, metrics, registry)
+    network = join_inventories(inventory, stations)
+    associate = build_associate_worker(settings, network, catalog, links, metrics)
+    workers = ingest, pick, associate, archive
+    return Parts(links, catalog, engine, *workers, announcer, metrics, registry, fiber)
 
 
 def build_pick_worker(
@@ -121,7 +116,7 @@ def build_pick_worker(
     )
     return PickWorker(
         picker,
-        {source.name for source in settings.sources},
+        {source.name for source in settings.sources if source not in settings.cables},
         links.packets,
         links.to_archive,
         links.to_associate,
@@ -135,9 +130,11 @@ def build_associate_worker(
     settings: Settings, inventory: Inventory, catalog: Catalog, links: Links, metrics: Metrics
 ) -> AssociateWorker:
     """The associator as the archive's recent picks and events say it was, compiled, in its worker."""
+    watermark = known_watermark(settings, catalog)
+    if not len(inventory):
+        return AssociateWorker(None, watermark, links.to_associate, links.to_archive, metrics)
     travel_times = prepare_travel_times(settings.association, inventory)
     warm_up(new_state(settings.association, inventory, travel_times))
-    watermark = known_watermark(settings, catalog.progress())
     since_ns = watermark.time_ns - to_ns(RESTORE_SPAN_S + settings.association.settle_s)
     known = watermark.time_ns > 0
     picks = catalog.picks(since_ns=since_ns) if known else []
@@ -167,11 +164,13 @@ def _whole_clips(path: Path) -> list[Clip]:
 
 
 def build_links(settings: Settings) -> Links:
-    """The bounded edges; the archive has two producers."""
+    """The bounded edges; cables are one more producer of picks."""
+    more = 1 if settings.cables else 0
     return Links(
         packets=Edge("ingest->pick", settings.buffer.queue_packets),
-        to_associate=Edge("pick->associate", RESULT_CAPACITY),
-        to_archive=Edge("->archive", RESULT_CAPACITY, producers=2),
+        blocks=BlockLink(settings.fiber.buffer.queue_bytes) if settings.cables else None,
+        to_associate=Edge("pick->associate", RESULT_CAPACITY, producers=1 + more),
+        to_archive=Edge("->archive", RESULT_CAPACITY, producers=2 + more),
     )
 
 
@@ -181,9 +180,12 @@ def build_clip_store(settings: Settings) -> ClipStore | None:
     return ClipStore(folder, settings.archive.clips_maximum_bytes) if folder else None
 
 
-def known_watermark(settings: Settings, progress: list[Progress]) -> Watermark:
+def known_watermark(settings: Settings, catalog: Catalog) -> Watermark:
     """The watermark as the last run left it."""
     watermark = Watermark(settings.buffer.station_silence_s)
-    for item in progress:
+    for item in catalog.progress():
         watermark.advance(item)
+    for point in catalog.fiber_progress():
+        if settings.fiber.overrides(point.fiber).geometry is not None:
+            watermark.advance_fiber(point)
     return watermark

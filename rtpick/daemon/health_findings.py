@@ -23,20 +23,34 @@ def examine_alive(parts: Parts, workers: Sequence[Worker], settings: HealthSetti
         )
         for worker in workers
     ]
-    return [*beats, _inferring(parts, settings), _committing(parts)]
+    return [*beats, _inferring(parts, settings), *_inferring_fibers(parts, settings), _committing(parts)]
 
 
 def examine_ready(parts: Parts, source_names: Sequence[str]) -> list[Finding]:
     """Ready means: every source is connected and storage takes what it is given."""
     sources = (_connected(parts, name) for name in source_names)
     sinks = (_told(line) for line in parts.announcer.lines if not isinstance(line.sink, Nobody))
-    return [*sources, _committing(parts), _publishing(parts), *sinks]
+    return [*sources, *_refused_fibers(parts), _committing(parts), _publishing(parts), *sinks]
 
 
 def _inferring(parts: Parts, settings: HealthSettings) -> Finding:
     waiting_s = parts.pick.unanswered_s
     detail = f"{parts.engine.windows_inferred} windows inferred, packets since {waiting_s:.1f} s without one"
     return Finding("inference", waiting_s < settings.inference_timeout_s, detail)
+
+
+def _inferring_fibers(parts: Parts, settings: HealthSettings) -> list[Finding]:
+    if parts.fiber is None:
+        return []
+    waiting_s, tiles = parts.fiber.unanswered_s, parts.fiber.inference.tiles_inferred
+    detail = f"{tiles} tiles inferred, some wait since {waiting_s:.1f} s without one"
+    return [Finding("fiber inference", waiting_s < settings.inference_timeout_s, detail)]
+
+
+def _refused_fibers(parts: Parts) -> list[Finding]:
+    """Cables that the network cannot work with."""
+    refused = {} if parts.fiber is None else dict(parts.fiber.refused)
+    return [Finding(f"fiber {name}", False, why) for name, why in refused.items()]
 
 
 def _committing(parts: Parts) -> Finding:

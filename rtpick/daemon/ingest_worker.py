@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from structlog.stdlib import BoundLogger
 
+from rtpick.daemon.block_link import BlockLink
 from rtpick.daemon.links import Arriving
 from rtpick.ingest.archive_replay import index_archive, iterate_packets
 from rtpick.ingest.inventory_choice import InstrumentChoice
 from rtpick.ingest.sanitise import sanitise_packet
 from rtpick.ingest.seedlink import run_session
 from rtpick.ingest.source_status import LINK_STATES, SourceState, SourceStatus
+from rtpick.ingest.zeromq_das import DasEmitted, run_das_session
+from rtpick.ingest.zeromq_stations import run_station_session
 from rtpick.runtime.clock import monotonic_s, wall_ns
 from rtpick.runtime.edge import Edge
 from rtpick.runtime.worker import Worker
 from rtpick.settings.schema import ArchiveSourceSettings, SeedLinkSettings, Settings, Source
+from rtpick.settings.sources_das import ZeroMqDasSettings, ZeroMqStationSettings
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.errors import RecordError, SourceError
+from rtpick.vocabulary.fiber import DasBlock, FiberGap, FiberRejection
 from rtpick.vocabulary.inventory import Inventory
 from rtpick.vocabulary.time import format_utc, to_ns, to_s
 from rtpick.vocabulary.waveform import EndOfStream, Gap, GapCause, Packet, Progress, RejectCause, Rejection
@@ -59,6 +64,8 @@ class IngestWorker:
         are to keep what we cannot.
     inventory : Inventory, optional
         A station that it lacks is told, once.
+    blocks : BlockLink, optional
+        To the fiber worker, where there are cables.
     """
 
     def __init__(
@@ -70,8 +77,11 @@ class IngestWorker:
         log: BoundLogger,
         may_shed: Callable[[], bool] = lambda: True,
         inventory: Inventory | None = None,
+        blocks: BlockLink | None = None,
     ) -> None:
+        self._blocks = blocks
         self._sources = settings.sources
+        self._cables = {source.name for source in settings.cables}
         self._progress = tuple(progress)
         self._edge = edge
         self._overload_wait_s = settings.buffer.overload_wait_s
@@ -87,7 +97,7 @@ class IngestWorker:
         )
         self._lost: dict[tuple[ChannelId, int], Gap] = {}
         self._passed_over: set[ChannelId] = set()
-        self._told_s: dict[tuple[ChannelId | None, RejectCause], float] = {}
+        self._told_s: dict[tuple[object, str], float] = {}
         self._silent: dict[str, set[str]] = {}
         self.states: dict[str, SourceStatus] = {}
 
@@ -118,14 +128,22 @@ class IngestWorker:
 
     async def _read(self, source: Source) -> None:
         try:
-            if isinstance(source, SeedLinkSettings):
-                await run_session(source, self._resume(source.name), self._emit, wall_ns, random.Random())
-            else:
-                await self._replay(source)
+            await self._session(source)
         except SourceError as refusal:
             self._log.error("source given up", source=source.name, error=str(refusal))
-            await self._forward(EndOfStream(source.name))
+            await self._end(EndOfStream(source.name))
             raise
+
+    def _session(self, source: Source) -> Coroutine[Any, Any, None]:
+        match source:
+            case SeedLinkSettings():
+                return run_session(source, self._resume(source.name), self._emit, wall_ns, random.Random())
+            case ZeroMqStationSettings():
+                return run_station_session(source, self._emit, wall_ns, random.Random())
+            case ZeroMqDasSettings():
+                return run_das_session(source, self._emit_fiber, wall_ns, random.Random())
+            case ArchiveSourceSettings():
+                return self._replay(source)
 
     def _resume(self, source: str) -> Mapping[StationId, Progress]:
         return {item.station: item for item in self._progress if item.source == source}
@@ -140,12 +158,49 @@ class IngestWorker:
             case Packet():
                 await self._take(item)
             case EndOfStream():
-                self._log.info("source has ended", source=item.source)
-                await self._forward(item)
+                await self._end(item)
             case Rejection():
                 self._set_aside(item)
             case SourceStatus():
                 self._tell(item)
+
+    async def _end(self, item: EndOfStream) -> None:
+        """Tell an end to whoever had the source's samples."""
+        self._log.info("source has ended", source=item.source)
+        if self._blocks is not None and item.source in self._cables:
+            self._blocks.put(item)
+        else:
+            await self._forward(item)
+
+    async def _emit_fiber(self, item: DasEmitted) -> None:
+        """Hand a cable's block on at once: what finds no room costs the oldest, never the newest."""
+        match item:
+            case DasBlock():
+                self._hand_on(item)
+                await asyncio.sleep(0)
+            case FiberGap():
+                self._metrics.record_fiber_gap(item)
+            case FiberRejection():
+                self._set_aside_fiber(item)
+            case _:
+                await self._emit(item)
+
+    def _hand_on(self, block: DasBlock) -> None:
+        if self._blocks is None:
+            return
+        self._metrics.record_block(block)
+        for lost in self._blocks.put(block):
+            fiber = lost.layout.fiber
+            gap = FiberGap(fiber, lost.start_ns, lost.end_ns, GapCause.OVERLOAD, lost.samples_KT.size, 1)
+            self._metrics.record_fiber_gap(gap)
+            if self._may_tell(fiber, GapCause.OVERLOAD):
+                self._log.warning("blocks come faster than they are looked at", fiber=fiber)
+
+    def _set_aside_fiber(self, rejection: FiberRejection) -> None:
+        self._metrics.record_fiber_rejection(rejection)
+        if self._may_tell(rejection.fiber, rejection.cause):
+            about = {"fiber": rejection.fiber, "cause": rejection.cause, "detail": rejection.detail}
+            self._log.warning("message set aside", **about)
 
     async def _take(self, packet: Packet) -> None:
         """Hand a packet on, unless its sensor is not listened to or its clock runs ahead of ours.
@@ -167,16 +222,22 @@ class IngestWorker:
     def _set_aside(self, rejection: Rejection) -> None:
         """Count a record that cannot be used, and tell the first of its kind, then one a minute."""
         self._metrics.record_rejection(rejection)
-        kind, now_s = (rejection.channel, rejection.cause), monotonic_s()
-        if now_s - self._told_s.get(kind, -SILENT_S) < SILENT_S:
+        if not self._may_tell(rejection.channel, rejection.cause):
             return
+        channel = str(rejection.channel or "unknown")
+        self._log.warning("record set aside", channel=channel, cause=rejection.cause, detail=rejection.detail)
+
+    def _may_tell(self, about: object, cause: str) -> bool:
+        """Whether it is the first of its kind, or the first for a minute."""
+        kind, now_s = (about, cause), monotonic_s()
+        if now_s - self._told_s.get(kind, -SILENT_S) < SILENT_S:
+            return False
         if len(self._told_s) >= MAXIMUM_TOLD:
             self._told_s = {key: told_s for key, told_s in self._told_s.items() if now_s - told_s < SILENT_S}
         if len(self._told_s) >= MAXIMUM_TOLD:
-            return
+            return False
         self._told_s[kind] = now_s
-        channel = str(rejection.channel or "unknown")
-        self._log.warning("record set aside", channel=channel, cause=rejection.cause, detail=rejection.detail)
+        return True
 
     def _greet(self, station: StationId) -> None:
         """At a station's first packet, say so where its place is not known."""

@@ -65,16 +65,34 @@ class Daemon:
 
     def _build_workers(self) -> list[Worker]:
         parts, links = self._parts, self._parts.links
+        fiber = [] if parts.fiber is None else [Worker("fiber", parts.fiber.body, self._end_fibers)]
         return [
-            Worker("ingest", parts.ingest.body, links.packets.close),
+            Worker("ingest", parts.ingest.body, self._end_ingest),
             Worker("pick", parts.pick.body, self._end_picking),
+            *fiber,
             Worker("associate", parts.associate.body, self._end_association),
             Worker("archive", parts.archive.body, links.to_archive.abandon),
         ]
 
+    def _end_ingest(self) -> None:
+        self._parts.links.packets.close()
+        if self._parts.links.blocks is not None:
+            self._parts.links.blocks.edge.close()
+
     def _end_picking(self) -> None:
-        self._parts.associate.settle_at_end = self._parts.pick.ended
         self._parts.links.packets.abandon()
+        self._end_producer()
+
+    def _end_fibers(self) -> None:
+        if self._parts.links.blocks is not None:
+            self._parts.links.blocks.edge.abandon()
+        self._end_producer()
+
+    def _end_producer(self) -> None:
+        """Events are settled only where every stream has come to its own end."""
+        fiber = self._parts.fiber
+        ended = self._parts.pick.ended and (fiber is None or fiber.ended)
+        self._parts.associate.settle_at_end = ended
         self._parts.links.to_associate.close()
         self._parts.links.to_archive.close()
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from rtpick.archive.catalog import Catalog
+from rtpick.archive.fiber_rows import FiberBatch
+from rtpick.archive.reads import Told
+from rtpick.publish.csv_fiber_tables import FiberTables
 from rtpick.publish.csv_tables import CsvTables
 from rtpick.publish.quakeml import QuakeMLDirectory
 from rtpick.publish.zeromq import Publisher
 from rtpick.settings.schema import PublishSettings
 from rtpick.vocabulary.event import Event
+from rtpick.vocabulary.fiber_event import FiberEvent
 from rtpick.vocabulary.pick import Pick
 
-News = Sequence[Pick | Event]
+News = Sequence[Told]
 
 
 class Sink(Protocol):
@@ -48,7 +53,7 @@ def open_sinks(settings: PublishSettings) -> tuple[Sink, ...]:
     if settings.quakeml_directory:
         sinks.append(QuakeMLSink(QuakeMLDirectory(settings.quakeml_directory)))
     if settings.csv_directory:
-        sinks.append(CsvSink(CsvTables(settings.csv_directory)))
+        sinks.append(CsvSink(settings.csv_directory))
     return tuple(sinks) or (Nobody(),)
 
 
@@ -63,7 +68,7 @@ class ZeroMQSink:
     def tell(self, news: News, catalog: Catalog) -> None:
         """Send each revision."""
         for item in news:
-            self._publisher.publish(item)
+            self._publisher.publish(item.picks if isinstance(item, FiberBatch) else item)
 
     def close(self) -> None:
         """Let the socket deliver what it holds, and close."""
@@ -93,12 +98,15 @@ class CsvSink:
 
     name = "csv"
 
-    def __init__(self, tables: CsvTables) -> None:
-        self._tables = tables
+    def __init__(self, directory: Path) -> None:
+        self._tables = CsvTables(directory)
+        self._fiber_tables = FiberTables(directory)
 
     def tell(self, news: News, catalog: Catalog) -> None:
-        """Append final picks and revisions of events."""
-        self._tables.append(news)
+        """Append final picks and revisions of events; those of fibers into tables of their own."""
+        self._tables.append([item for item in news if isinstance(item, Pick | Event)])
+        batches = [(item.batch_id, item.picks) for item in news if isinstance(item, FiberBatch)]
+        self._fiber_tables.append(batches, [item for item in news if isinstance(item, FiberEvent)])
 
     def close(self) -> None:
         """Nothing is open."""

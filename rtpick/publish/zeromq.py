@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import zmq
 
+from rtpick.publish.fiber_messages import encode_fiber_message
 from rtpick.publish.messages import encode_message
 from rtpick.vocabulary.errors import SourceError
 from rtpick.vocabulary.event import Event
+from rtpick.vocabulary.fiber import FiberPicks
+from rtpick.vocabulary.fiber_event import FiberEvent
 from rtpick.vocabulary.pick import Pick
 
+Message = Pick | Event | FiberPicks | FiberEvent
 # What a slow subscriber may have waiting before messages to it are dropped, about 10 MB.
 HIGH_WATER_MARK = 10_000
 LINGER_MS = 1_000
@@ -17,8 +21,9 @@ LINGER_MS = 1_000
 class Publisher:
     """A bound PUB socket; one thread uses it.
 
-    Messages have two parts: the topic (``pick.NET.STA`` or ``event.STATUS``) and the JSON of
-    `rtpick.publish.messages`. Subscribing to ``pick.`` brings every pick, to ``pick.BW.UH1`` those of
+    Messages have two parts: the topic (``pick.NET.STA``, ``event.STATUS``, ``fiber_picks.FIBER`` or
+    ``fiber_event.FIBER.STATUS``) and the JSON of `rtpick.publish.messages` and `fiber_messages`.
+    Subscribing to ``pick.`` brings every pick, to ``pick.BW.UH1`` those of
     one station.
 
     Parameters
@@ -57,9 +62,10 @@ class Publisher:
         """Where subscribers connect to."""
         return str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
-    def publish(self, item: Pick | Event) -> bool:
-        """Send one pick or event; False where the socket would not take it without waiting."""
-        parts = [topic_of(item).encode(), encode_message(item)]
+    def publish(self, item: Message) -> bool:
+        """Send one pick or event, or picks of a fiber; False where the socket would not take it."""
+        encoded = encode_message(item) if isinstance(item, Pick | Event) else encode_fiber_message(item)
+        parts = [topic_of(item).encode(), encoded]
         try:
             self._socket.send_multipart(parts, zmq.NOBLOCK)
         except zmq.Again:
@@ -71,7 +77,7 @@ class Publisher:
         self._context.destroy(linger=LINGER_MS)
 
 
-def topic_of(item: Pick | Event) -> str:
+def topic_of(item: Message) -> str:
     """Name the topic of a message.
 
     Examples
@@ -81,4 +87,12 @@ def topic_of(item: Pick | Event) -> str:
     >>> topic_of(Pick("p", channel, "P", 0, 0.9, 0.1, 1.0, 5.0, 1.0, "default-12345678"))
     'pick.BW.UH1'
     """
-    return f"pick.{item.station_id}" if isinstance(item, Pick) else f"event.{item.status.value}"
+    match item:
+        case Pick():
+            return f"pick.{item.station_id}"
+        case Event():
+            return f"event.{item.status.value}"
+        case FiberPicks():
+            return f"fiber_picks.{item.fiber}"
+        case FiberEvent():
+            return f"fiber_event.{item.fiber}.{item.status.value}"

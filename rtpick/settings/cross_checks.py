@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from rtpick.settings.schema import SeedLinkSettings, Settings
+from rtpick.settings.sources_das import ZeroMqDasSettings
 from rtpick.settings.tree import Finding, Path, Tree, dotted
 from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.time import parse_utc
@@ -19,6 +20,8 @@ def cross_check(settings: Settings, tree: Tree) -> list[Finding]:
     found = [
         *_check_names(settings),
         *_check_sources(settings),
+        *_check_inventory(settings),
+        *_check_fibers(settings),
         *_check_picking(settings),
         *_check_publish(settings),
     ]
@@ -39,13 +42,36 @@ def _check_names(settings: Settings) -> Iterator[tuple[Path, str]]:
 
 def _check_sources(settings: Settings) -> Iterator[tuple[Path, str]]:
     for index, source in enumerate(settings.sources):
-        for stream in source.streams:
+        for stream in () if isinstance(source, ZeroMqDasSettings) else source.streams:
             if stream.count(".") != 3:
                 message = f"{stream!r} has not four codes; write NET.STA.LOC.CHA, such as BW.*.*.HH?"
                 yield ("sources", index, "streams"), message
         if isinstance(source, SeedLinkSettings):
             for key, message in _check_seedlink(source):
                 yield ("sources", index, key), message
+
+
+def _check_inventory(settings: Settings) -> Iterator[tuple[Path, str]]:
+    if not settings.inventory.files and len(settings.cables) < len(settings.sources):
+        message = "is empty, and there are stations; write at least one StationXML or CSV of coordinates"
+        yield ("inventory", "files"), message
+
+
+def _check_fibers(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """A cable is known by its fiber's name: two sources of one would be two clocks of one cable."""
+    first: dict[str, str] = {}
+    for index, source in enumerate(settings.sources):
+        if not isinstance(source, ZeroMqDasSettings):
+            continue
+        if source.cable in first:
+            key = "fiber" if source.fiber else "name"
+            message = f"{source.cable!r} is also the fiber of {first[source.cable]}; give each its own"
+            yield ("sources", index, key), message
+        first.setdefault(source.cable, source.name)
+    for name in settings.fiber.fibers:
+        if name not in first:
+            known = ", ".join(sorted(first)) or "none"
+            yield ("fiber", "fibers", name), f"no source has this fiber; the fibers are {known}"
 
 
 def _check_seedlink(source: SeedLinkSettings) -> Iterator[tuple[str, str]]:

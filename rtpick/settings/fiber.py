@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rtpick.settings.schema import NotNegative, Positive, Probability, Section
+from rtpick.settings.section import NotNegative, Positive, Probability, Section
 from rtpick.vocabulary.fiber import Quantity
 
 ChannelRange = Annotated[str, Field(pattern=r"^\d+(-\d+)?$")]
@@ -24,6 +25,7 @@ class FiberConversionSettings(Section):
 class FiberOverrides(Section):
     """What is known of one fiber."""
 
+    geometry: Path | None = Field(None, description="where its channels lie: CSV, or GeoJSON of one line")
     conversion: FiberConversionSettings | None = None
     bad_channels: tuple[ChannelRange, ...] = Field((), description='channel numbers, "17" or "100-120"')
     good_channels: tuple[ChannelRange, ...] = Field((), description="never taken as bad, whatever is learnt")
@@ -35,6 +37,9 @@ class FiberBufferSettings(Section):
     memory_s: Annotated[
         float, Field(ge=20, le=3600, description="of samples; tiles that wait for longer are dropped")
     ] = 120.0
+    queue_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        1 << 28, description="blocks that wait to be looked at; beyond, the oldest gives way to a gap"
+    )
     reorder_budget_s: NotNegative = Field(
         0.0, description="for blocks that change places; sources put theirs in order before"
     )

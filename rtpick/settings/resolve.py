@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rtpick.settings.schema import Section, Settings
+from rtpick.settings.fiber import FiberSettings
+from rtpick.settings.schema import Settings
+from rtpick.settings.section import Section
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -21,6 +23,7 @@ def resolve_paths(settings: Settings, folder: Path) -> Settings:
             "picking": _replace(
                 settings.picking, "weights", resolve_weights(settings.picking.weights, folder)
             ),
+            "fiber": _resolve_fiber(settings.fiber, folder),
             "association": _replace(
                 settings.association,
                 "velocity_model",
@@ -31,6 +34,11 @@ def resolve_paths(settings: Settings, folder: Path) -> Settings:
             ),
         }
     )
+
+
+def _resolve_fiber(fiber: FiberSettings, folder: Path) -> FiberSettings:
+    picking = _replace(fiber.picking, "weights", resolve_weights(fiber.picking.weights, folder))
+    return fiber.model_copy(update={"picking": picking})
 
 
 def resolve_weights(text: str, folder: Path) -> str:
@@ -78,6 +86,8 @@ def _resolve_value(value: Any, folder: Path) -> Any:
         return _resolve_section(value, folder)
     if isinstance(value, tuple):
         return tuple(_resolve_value(item, folder) for item in value)
+    if isinstance(value, dict):
+        return {key: _resolve_value(item, folder) for key, item in value.items()}
     return value
 
 

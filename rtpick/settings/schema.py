@@ -5,19 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Probability = Annotated[float, Field(gt=0, lt=1)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-AnyPort = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from rtpick.settings.fiber import FiberSettings
+from rtpick.settings.section import AnyPort, NotNegative, Port, Positive, Probability, Section
+from rtpick.settings.sources_das import ZeroMqDasSettings, ZeroMqStationSettings
 
 
 class SeedLinkSettings(Section):
@@ -55,13 +47,16 @@ class ArchiveSourceSettings(Section):
     speed: Annotated[float, Field(ge=0, description="1 is real time, 0 as fast as it goes")] = 1.0
 
 
-Source = Annotated[SeedLinkSettings | ArchiveSourceSettings, Field(discriminator="type")]
+StationSource = SeedLinkSettings | ArchiveSourceSettings | ZeroMqStationSettings
+Source = Annotated[StationSource | ZeroMqDasSettings, Field(discriminator="type")]
 
 
 class InventorySettings(Section):
     """Where station coordinates come from, and which sensor of a station is listened to."""
 
-    files: tuple[Path, ...] = Field(min_length=1, description="StationXML, or CSV of coordinates")
+    files: tuple[Path, ...] = Field(
+        description="StationXML, or CSV of coordinates; none where all sources are cables"
+    )
     band_instrument_priority: tuple[str, ...] = (
         *("HH", "HN", "BH", "EH", "SH", "DH", "GH", "CH"),
         *("HP", "EP", "DP", "GP"),
@@ -205,7 +200,13 @@ class Settings(Section):
     engine: EngineSettings = EngineSettings()
     association: AssociationSettings = AssociationSettings()
     magnitude: MagnitudeSettings = MagnitudeSettings()
+    fiber: FiberSettings = FiberSettings()
     archive: ArchiveSettings = ArchiveSettings()
     publish: PublishSettings = PublishSettings()
     health: HealthSettings = HealthSettings()
     logging: LoggingSettings = LoggingSettings()
+
+    @property
+    def cables(self) -> tuple[ZeroMqDasSettings, ...]:
+        """The sources that are fiber-optic cables."""
+        return tuple(source for source in self.sources if isinstance(source, ZeroMqDasSettings))

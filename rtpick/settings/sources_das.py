@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rtpick.settings.schema import NotNegative, Positive, Section
+from rtpick.settings.section import NotNegative, Positive, Section
 from rtpick.vocabulary.fiber import Quantity
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]

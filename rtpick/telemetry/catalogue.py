@@ -55,6 +55,7 @@ class Family:
 
 C, G, H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
 STATION = ("network", "station")
+FIBER = ("fiber",)
 
 CATALOGUE = (
     Family("rtpick_packets_total", C, "Packets of samples received", (*STATION, "source")),
@@ -75,6 +76,30 @@ CATALOGUE = (
     Family("rtpick_batches_total", C, "Batches inferred by the network"),
     Family("rtpick_batch_windows", H, "Windows in a batch", (), BATCH_BUCKETS),
     Family("rtpick_overload_dropped_total", C, "Packets given up because the picker could not keep up"),
+    Family("rtpick_fiber_blocks_total", C, "Blocks of a fiber received", FIBER),
+    Family("rtpick_fiber_samples_total", C, "Samples of a fiber received, over all channels", FIBER),
+    Family("rtpick_fiber_lost_blocks_total", C, "Blocks lost, where they can be counted", (*FIBER, "cause")),
+    Family(
+        "rtpick_fiber_lost_samples_total",
+        C,
+        "Samples lost over all channels; overload: received, but not picked in time",
+        (*FIBER, "cause"),
+    ),
+    Family("rtpick_fiber_gap_seconds_total", C, "Length of the gaps of a fiber", (*FIBER, "cause")),
+    Family("rtpick_fiber_rejected_messages_total", C, "Messages or blocks set aside", (*FIBER, "cause")),
+    Family("rtpick_fiber_data_time_seconds", G, "UTC of a fiber's newest sample, seconds since 1970", FIBER),
+    Family("rtpick_fiber_settled_time_seconds", G, "UTC up to which a fiber's picks are complete", FIBER),
+    Family("rtpick_fiber_tiles_total", C, "Tiles of fibers inferred by the network"),
+    Family("rtpick_fiber_waiting_tiles", G, "Tiles of fibers that wait to be inferred"),
+    Family("rtpick_fiber_picks_total", C, "Final picks on the channels of a fiber", (*FIBER, "phase")),
+    Family("rtpick_fiber_events_total", C, "Revisions of events of a fiber", (*FIBER, "status")),
+    Family(
+        "rtpick_fiber_latency_seconds",
+        H,
+        "By stage: receipt (newest sample to receipt), infer (a batch in the engine), picks (onset to pick)",
+        (*FIBER, "stage"),
+        LATENCY_BUCKETS_S,
+    ),
     Family("rtpick_picks_total", C, "Pick revisions made", ("phase", "status")),
     Family(
         "rtpick_pick_revisions", H, "Revision at which a pick became final", (), (0, 1, 2, 3, 5, 8, 13, 21)

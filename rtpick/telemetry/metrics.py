@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counting
 from collections.abc import Iterable
 
 from prometheus_client import (
@@ -17,6 +18,8 @@ from prometheus_client import (
 from rtpick.telemetry.catalogue import CATALOGUE, Family, Kind
 from rtpick.vocabulary.codes import StationId
 from rtpick.vocabulary.event import Event, EventStatus
+from rtpick.vocabulary.fiber import DasBlock, FiberGap, FiberPicks, FiberProgress, FiberRejection
+from rtpick.vocabulary.fiber_event import FiberEvent
 from rtpick.vocabulary.pick import Latency, Pick, PickStatus
 from rtpick.vocabulary.time import to_s
 from rtpick.vocabulary.waveform import Gap, Packet, RejectCause, Rejection
@@ -103,6 +106,56 @@ class Metrics:
     def record_silent_channels(self, source: str, channels: int) -> None:
         """So many channels of a source have been silent for too long."""
         self._gauges["rtpick_source_silent_channels"].labels(source).set(channels)
+
+    def record_block(self, block: DasBlock) -> None:
+        """A block of a fiber came in."""
+        fiber = block.layout.fiber
+        self._counters["rtpick_fiber_blocks_total"].labels(fiber).inc()
+        self._counters["rtpick_fiber_samples_total"].labels(fiber).inc(block.samples_KT.size)
+        self._gauges["rtpick_fiber_data_time_seconds"].labels(fiber).set(to_s(block.end_ns))
+        self.record_fiber_latency(fiber, "receipt", to_s(block.received_ns - block.end_ns))
+
+    def record_fiber_gap(self, gap: FiberGap) -> None:
+        """Blocks of a fiber are missing and are no longer waited for, or were given up."""
+        labels = gap.fiber, gap.cause.value
+        self._counters["rtpick_fiber_lost_blocks_total"].labels(*labels).inc(gap.block_count or 0)
+        self._counters["rtpick_fiber_lost_samples_total"].labels(*labels).inc(gap.sample_count)
+        length_s = max(0.0, to_s(gap.end_ns - gap.start_ns))
+        self._counters["rtpick_fiber_gap_seconds_total"].labels(*labels).inc(length_s)
+
+    def record_fiber_rejection(self, rejection: FiberRejection) -> None:
+        """A message or block of a fiber was set aside."""
+        labels = rejection.fiber, rejection.cause.value
+        self._counters["rtpick_fiber_rejected_messages_total"].labels(*labels).inc()
+
+    def record_fiber_picks(self, picks: FiberPicks, now_ns: int) -> None:
+        """Picks of a fiber are final."""
+        for phase, count in Counting(picks.phase_N.tolist()).items():
+            self._counters["rtpick_fiber_picks_total"].labels(picks.fiber, phase).inc(count)
+        if len(picks):
+            self.record_fiber_latency(picks.fiber, "picks", to_s(now_ns - int(picks.time_ns_N.max())))
+
+    def record_fiber_settled(self, progress: FiberProgress) -> None:
+        """A fiber's picks are complete up to here."""
+        gauge = self._gauges["rtpick_fiber_settled_time_seconds"]
+        gauge.labels(progress.fiber).set(to_s(progress.settled_ns))
+
+    def record_fiber_event(self, event: FiberEvent) -> None:
+        """An event of a fiber was found, revised or given up."""
+        self._counters["rtpick_fiber_events_total"].labels(event.fiber, event.status.value).inc()
+
+    def record_tiles(self, tiles: int, seconds: float) -> None:
+        """The network inferred a batch of tiles, perhaps of several fibers."""
+        self._counters["rtpick_fiber_tiles_total"].inc(tiles)
+        self.record_fiber_latency("all", "infer", seconds)
+
+    def record_waiting_tiles(self, tiles: int) -> None:
+        """So many tiles wait to be inferred."""
+        self._gauges["rtpick_fiber_waiting_tiles"].set(tiles)
+
+    def record_fiber_latency(self, fiber: str, stage: str, seconds: float) -> None:
+        """Something of a fiber passed a stage in so many seconds."""
+        self._histograms["rtpick_fiber_latency_seconds"].labels(fiber, stage).observe(seconds)
 
     def record_batch(self, windows: int) -> None:
         """The network inferred a batch."""

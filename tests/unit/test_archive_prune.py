@@ -131,7 +131,7 @@ def test_a_step_is_short_and_what_stays_does_not_hold_the_sweep_up(catalog: Cata
     steps = sweep(catalog, T0_NS + DAY_NS)
     assert [pick.pick_id for pick in catalog.picks()] == kept
     assert catalog.gaps() == []
-    assert steps <= 1 + 4 + 2
+    assert steps <= 1 + 4 + 2 + 1
 
 
 statuses = st.sampled_from(EventStatus)

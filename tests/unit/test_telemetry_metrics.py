@@ -13,6 +13,16 @@ from rtpick.telemetry.catalogue import CATALOGUE, Kind, manual_page
 from rtpick.telemetry.metrics import Metrics
 from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.event import Event, EventStatus, Origin
+from rtpick.vocabulary.fiber import (
+    DasBlock,
+    FiberGap,
+    FiberLayout,
+    FiberPicks,
+    FiberProgress,
+    FiberRejectCause,
+    FiberRejection,
+)
+from rtpick.vocabulary.fiber_event import FiberCurve, FiberEvent
 from rtpick.vocabulary.pick import Latency, Pick, PickStatus
 from rtpick.vocabulary.waveform import Gap, GapCause, Packet, RejectCause, Rejection
 
@@ -21,6 +31,16 @@ NS = 1_000_000_000
 UH1 = ChannelId("BW", "UH1", "", "SHZ")
 PICK = Pick("p0", UH1, "P", T0_NS, 0.9, 0.05, 12.5, 8.0, 1.0, "m", PickStatus.FINAL, 2)
 ORIGIN = Origin(T0_NS, 48.05, 11.64, 4.8, 0.1, 0.5, 1.0, False, 0.08, 120.0, 0.02)
+
+LAYOUT = FiberLayout("north", 0, 4, 8.0, 100.0)
+NUMBERS, TIMES = np.arange(2), np.full(2, T0_NS)
+FIBER_PICKS = FiberPicks(
+    "north", NUMBERS, np.array(["P", "S"]), TIMES, np.ones(2, np.float32), np.ones(2, np.float32)
+)
+FIBER_EVENT = FiberEvent(
+    "e", "north", 0, EventStatus.NEW, T0_NS, 1.0, NUMBERS, FIBER_PICKS.phase_N, TIMES,
+    np.zeros(2, np.float32), FiberCurve(NUMBERS, TIMES, TIMES),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -124,6 +144,14 @@ def test_every_metric_can_be_recorded(registry: CollectorRegistry, metrics: Metr
     metrics.record_set_aside("late", 2)
     metrics.record_event(Event("e1", 4, EventStatus.FINAL, ORIGIN, ()))
     metrics.record_stage("associate", 0.1)
+    metrics.record_block(DasBlock(LAYOUT, T0_NS, np.ones((4, 200)), received_ns=T0_NS + 3 * NS))
+    metrics.record_fiber_gap(FiberGap("north", T0_NS, T0_NS + NS, GapCause.OVERLOAD, 400, 1))
+    metrics.record_fiber_rejection(FiberRejection("north", FiberRejectCause.CORRUPT))
+    metrics.record_fiber_picks(FIBER_PICKS, T0_NS + 2 * NS)
+    metrics.record_fiber_settled(FiberProgress("ring", "north", T0_NS))
+    metrics.record_fiber_event(FIBER_EVENT)
+    metrics.record_tiles(4, 0.1)
+    metrics.record_waiting_tiles(3)
     metrics.record_commit(0.01)
     metrics.record_commit_failure("full")
     metrics.record_pruned("pick", 7)
@@ -142,7 +170,7 @@ def test_every_metric_can_be_recorded(registry: CollectorRegistry, metrics: Metr
 
 
 def test_names_follow_the_rule() -> None:
-    units = ("seconds", "items", "windows", "state", "info", "revisions", "channels")
+    units = ("seconds", "items", "windows", "tiles", "state", "info", "revisions", "channels")
     for family in CATALOGUE:
         if family.kind is Kind.COUNTER:
             assert family.name.endswith("_total")
@@ -150,6 +178,6 @@ def test_names_follow_the_rule() -> None:
             assert family.name.endswith(units)
         assert set(family.labels) <= {
             "network", "station", "stage", "cause", "source", "phase", "status", "state", "edge", "worker",
-            "model_version", "version", "sink", "table",
+            "model_version", "version", "sink", "table", "fiber",
         }  # fmt: skip
         assert f"`{family.name}`" in manual_page()
