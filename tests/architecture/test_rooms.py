@@ -78,7 +78,7 @@ DOORS = {
     "numba": {"numeric"},
     "obspy": {"ingest", "publish.quakeml", "publish.quakeml_origin", "association.traveltime"},
     "openvino": {"picking"},
-    "pandas": {"learning", "associate_picks", "associate_fiber_picks", "fiber_table", "pick_fiber_files"}
+    "pandas": {"learning", "associate_picks", "pick_table", "associate_fiber_picks", "fiber_table", "pick_fiber_files"}
     | {"relocate_catalogue"},
     "prometheus_client": {"telemetry", "runtime.health"},
     "psycopg": {"archive"},
