@@ -16,7 +16,7 @@ from rtpick.ingest.zeromq_inbox import Inbox, Received
 from rtpick.ingest.zeromq_keys import use_client_keys
 from rtpick.vocabulary.errors import AuthenticationError, SourceError
 
-_SOCKET_MESSAGES = 4  # in the socket itself, beside what the inbox holds
+_SOCKET_MESSAGES = 8  # in the socket itself, beside what the inbox holds
 _SPARE_BYTES = 1 << 20  # of headers and containers around a block
 _HEARTBEATS_MISSED = 3
 _KEEPALIVE_IDLE_S = 30
