@@ -67,7 +67,7 @@ class AssociatorState:
     @property
     def publisher(self) -> Publisher:
         """What publishing needs."""
-        return Publisher(self.world.settings, self.world.sites)
+        return Publisher(self.world.settings, self.world.sites, self.world.physics.spread)
 
 
     @property

@@ -45,11 +45,17 @@ class Spread(NamedTuple):
 
 
 @compiled
+def path_sigma_s(spread: Spread, role: int, travel_s: float) -> float:
+    """Return the standard deviation that the path gives an arrival."""
+    path_s = spread.relative_R[role] * abs(travel_s)
+    return float(path_s / (1.0 + path_s / spread.most_s_R[role]))
+
+
+@compiled
 def arrival_sigma_s(spread: Spread, role: int, travel_s: float) -> float:
     """Return the standard deviation expected of an arrival."""
-    path = spread.relative_R[role] * abs(travel_s)
-    path /= 1.0 + path / spread.most_s_R[role]
-    return float(np.sqrt(spread.onset_s_R[role] ** 2 + path * path))
+    path_s = path_sigma_s(spread, role, travel_s)
+    return float(np.sqrt(spread.onset_s_R[role] ** 2 + path_s * path_s))
 
 
 @compiled

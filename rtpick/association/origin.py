@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtpick.association.locate import FREEDOM
+from rtpick.association.locate import FREEDOM, Spread, path_sigma_s
 from rtpick.association.signal import Hypothesis
 from rtpick.association.sites import Places, Sites
 from rtpick.association.sphere import azimuthal_gap_deg, compass_at, geographic_deg, ray_from
@@ -13,9 +13,10 @@ from rtpick.association.velocity import FloatArray
 from rtpick.association.vote import IntArray
 from rtpick.numeric.compiled import compiled
 from rtpick.vocabulary.event import Arrival, Origin
-from rtpick.vocabulary.time import to_ns
+from rtpick.vocabulary.time import to_ns, to_s
 
 _KM_PER_DEG = EARTH_RADIUS_KM * np.pi / 180.0
+_SHARED = 0.45  # of what a path adds to an arrival time: common to the paths of an event
 
 
 def describe_arrivals(hypothesis: Hypothesis, sites: Sites) -> tuple[Arrival, ...]:
@@ -44,9 +45,14 @@ def _rays(places: Places, station_M: IntArray, source: FloatArray) -> tuple[Floa
     return distance_M, azimuth_M
 
 
-def describe_origin(hypothesis: Hypothesis, arrivals: tuple[Arrival, ...]) -> Origin:
-    """State where and when, how surely, and how well the network surrounds it."""
+def describe_origin(hypothesis: Hypothesis, arrivals: tuple[Arrival, ...], spread: Spread) -> Origin:
+    """State where and when, how surely, and how well the network surrounds it.
+
+    What all paths from the source have in common shifts the origin time and widens no residual.
+    """
     covariance = hypothesis.covariance_44
+    usual_s = float(np.median([to_s(a.time_ns) for a in arrivals])) - float(hypothesis.source[3])
+    shared_s = _SHARED * path_sigma_s(spread, 0, usual_s)
     residual = np.array([a.residual_s for a in arrivals])
     weight = np.array([a.weight for a in arrivals])
     wide_km2 = float(np.linalg.eigvalsh(covariance[:2, :2])[-1])
@@ -55,7 +61,7 @@ def describe_origin(hypothesis: Hypothesis, arrivals: tuple[Arrival, ...]) -> Or
         latitude_deg=geographic_deg(float(hypothesis.source[0])),
         longitude_deg=_wrapped_deg(float(hypothesis.source[1])),
         depth_km=float(hypothesis.source[2]),
-        time_uncertainty_s=float(np.sqrt(covariance[3, 3])),
+        time_uncertainty_s=float(np.sqrt(covariance[3, 3] + shared_s * shared_s)),
         horizontal_uncertainty_km=float(np.sqrt(wide_km2)),
         depth_uncertainty_km=float("nan") if hypothesis.depth_fixed else float(np.sqrt(covariance[2, 2])),
         depth_fixed=hypothesis.depth_fixed,

@@ -13,6 +13,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from rtpick.association.locate import Spread
 from rtpick.association.origin import describe_arrivals, describe_origin
 from rtpick.association.signal import Hypothesis
 from rtpick.association.sites import Sites
@@ -61,6 +62,7 @@ class Publisher:
 
     settings: AssociationSettings
     sites: Sites
+    spread: Spread
 
 
 def publish(publisher: Publisher, ledger: Ledger, believed: Sequence[Hypothesis], now_s: float,
@@ -192,7 +194,7 @@ def _revision(publisher: Publisher, name: str, entry: Entry | None, hypothesis: 
         event_id=name,
         revision=0 if entry is None else entry.event.revision + 1,
         status=EventStatus.NEW if entry is None else EventStatus.UPDATE,
-        origin=describe_origin(hypothesis, arrivals),
+        origin=describe_origin(hypothesis, arrivals, publisher.spread),
         arrivals=arrivals,
     )
 

@@ -21,10 +21,10 @@ from rtpick.bench.fiber_engine import (
     flops_per_tile,
     measure_peak,
 )
-from rtpick.bench.fiber_report import FiberFigures, StageShare, fiber_table
+from rtpick.bench.fiber_report import FiberFigures, Load, StageShare, fiber_table
 from rtpick.bench.latency import Quantiles
 from rtpick.bench.machine import describe_machine
-from rtpick.bench.resident import watch_resident
+from rtpick.bench.resident import Resident, watch_resident
 from rtpick.picking.fiber_picker import FiberOutput, FiberPicker
 from rtpick.picking.fiber_warm import warm_up_fibers
 from rtpick.runtime.background import Background
@@ -98,28 +98,38 @@ def bench_fibers(
     background = Background("infer")
     picker = FiberPicker(settings, runner, submit=background.submit, lossless=not paced, clock=_clock_ns)
     with watch_resident() as resident:
-        before = resident.bytes[0]
         began_s = monotonic_s()
         tally = _run(picker, layouts, seconds, block_s, paced)
         wall_s = monotonic_s() - began_s
     background.close()
-    samples = round(channel_count * rate_hz * seconds) * cables
-    device, dtype = runner.arithmetic
-    figures = FiberFigures(
+    load = Load(channel_count, rate_hz, cables, seconds, paced)
+    figures = _figures(load, tally, picker, runner, resident, wall_s)
+    (console or Console(width=None if sys.stdout.isatty() else 120)).print(fiber_table(figures))
+    if json_path is not None:
+        json_path.write_text(json.dumps(asdict(figures), indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+def _figures(
+    load: Load,
+    tally: _Tally,
+    picker: FiberPicker,
+    runner: TimedFiberEngine,
+    resident: Resident,
+    wall_s: float,
+) -> FiberFigures:
+    samples = round(load.channel_count * load.rate_hz * load.seconds) * load.cables
+    return FiberFigures(
         machine=describe_machine(),
         model_version=runner.model_version,
         engine=runner.description,
-        channel_count=channel_count,
-        rate_hz=rate_hz,
-        cables=cables,
-        seconds=seconds,
-        paced=paced,
+        load=load,
         wall_s=wall_s,
         samples_per_s=samples / wall_s,
-        real_time_factor=seconds / wall_s,
+        real_time_factor=load.seconds / wall_s,
         network_samples_per_s=runner.samples / max(runner.busy_s, 1e-9),
         flops=flops_per_tile(runner) * picker.spent.tiles / wall_s,
-        peak_flops=measure_peak(device, dtype),
+        peak_flops=measure_peak(*runner.arithmetic),
         tiles=picker.spent.tiles,
         blocks=tally.blocks,
         dropped_blocks=tally.dropped_blocks,
@@ -127,15 +137,11 @@ def bench_fibers(
         picks=tally.picks,
         block_to_picks=Quantiles.of([delay_ns / NS_PER_S for delay_ns in picker.spent.delays_ns]),
         longest_add_s=tally.longest_add_s,
-        memory_before=before,
+        memory_before=resident.bytes[0],
         memory_halfway=resident.at(0.5),
         memory_peak=resident.peak_bytes,
         stages=_stages(picker, runner, wall_s),
     )
-    (console or Console(width=None if sys.stdout.isatty() else 120)).print(fiber_table(figures))
-    if json_path is not None:
-        json_path.write_text(json.dumps(asdict(figures), indent=2) + "\n", encoding="utf-8")
-    return figures
 
 
 def _patient(settings: FiberSettings, weights: str) -> FiberSettings:

@@ -22,6 +22,17 @@ class StageShare:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What was delivered: cables, channels of each, their rate, how long, and whether at its own pace."""
+
+    channel_count: int
+    rate_hz: float
+    cables: int
+    seconds: float
+    paced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FiberFigures:
     """What one run showed.
 
@@ -29,13 +40,7 @@ class FiberFigures:
     ----------
     machine : Machine
     model_version, engine : str
-    channel_count : int
-        Of each cable.
-    rate_hz : float
-    cables : int
-    seconds : float
-        Of samples.
-    paced : bool
+    load : Load
     wall_s : float
     samples_per_s : float
         Samples of the cables a second of work.
@@ -58,11 +63,7 @@ class FiberFigures:
     machine: Machine
     model_version: str
     engine: str
-    channel_count: int
-    rate_hz: float
-    cables: int
-    seconds: float
-    paced: bool
+    load: Load
     wall_s: float
     samples_per_s: float
     real_time_factor: float
@@ -84,10 +85,11 @@ class FiberFigures:
 
 def fiber_table(figures: FiberFigures) -> Table:
     """Lay the figures out for people."""
-    pace = "at its own pace" if figures.paced else "as fast as it goes"
+    load = figures.load
+    pace = "at its own pace" if load.paced else "as fast as it goes"
     title = (
-        f"{figures.cables} x {figures.channel_count} channels x {figures.rate_hz:g} Hz, "
-        f"{figures.seconds:g} s {pace}; {figures.model_version}, {figures.engine}"
+        f"{load.cables} x {load.channel_count} channels x {load.rate_hz:g} Hz, "
+        f"{load.seconds:g} s {pace}; {figures.model_version}, {figures.engine}"
     )
     table = Table(title=title, show_header=False)
     table.add_column()

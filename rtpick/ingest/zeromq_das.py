@@ -68,7 +68,7 @@ async def run_das_session(
     await emit(EndOfStream(settings.name))
 
 
-def _open(settings: ZeroMqDasSettings) -> AbstractAsyncContextManager[ZeroMqLink]:
+def _open(settings: ZeroMqDasSettings, clock: Callable[[], int]) -> AbstractAsyncContextManager[ZeroMqLink]:
     """Subscribe, or poll where the format is asked for."""
     options = LinkOptions(
         settings.address,
@@ -80,8 +80,8 @@ def _open(settings: ZeroMqDasSettings) -> AbstractAsyncContextManager[ZeroMqLink
         settings.curve_key_file,
     )
     if settings.format == "febus":
-        return open_poll(options, settings.poll_interval_s)
-    return open_link(options)
+        return open_poll(options, clock, settings.poll_interval_s)
+    return open_link(options, clock)
 
 
 def _topic(settings: ZeroMqDasSettings) -> str:

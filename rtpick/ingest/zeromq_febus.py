@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import zmq
 
 from rtpick.ingest.das_febus import REQUEST
+from rtpick.ingest.zeromq_inbox import Received
 from rtpick.ingest.zeromq_link import LinkOptions, ZeroMqLink, open_link
 
 
@@ -19,7 +20,7 @@ class PollingLink(ZeroMqLink):
     _last: bytes | None = None
     interval_s = 0.1
 
-    async def receive(self, patience_s: float) -> list[bytes] | None:
+    async def receive(self, patience_s: float) -> Received | None:
         """Ask, unless an answer is still due, and wait; None for no answer or the block before again."""
         if not self._is_asked:
             await self.send(REQUEST)
@@ -28,17 +29,19 @@ class PollingLink(ZeroMqLink):
         if reply is None:
             return None
         self._is_asked = False
-        if reply[0] == self._last:
+        if reply.frames[0] == self._last:
             await asyncio.sleep(self.interval_s)
             return None
-        self._last = reply[0]
+        self._last = reply.frames[0]
         return reply
 
 
 @asynccontextmanager
-async def open_poll(options: LinkOptions, interval_s: float) -> AsyncIterator[ZeroMqLink]:
+async def open_poll(
+    options: LinkOptions, clock: Callable[[], int], interval_s: float
+) -> AsyncIterator[ZeroMqLink]:
     """Open a REQ socket towards a device."""
-    async with open_link(options, zmq.REQ, PollingLink) as link:
+    async with open_link(options, clock, zmq.REQ, PollingLink) as link:
         if isinstance(link, PollingLink):
             link.interval_s = interval_s
         yield link

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,11 @@ import zmq
 import zmq.asyncio
 from zmq.utils.monitor import parse_monitor_message
 
+from rtpick.ingest.zeromq_inbox import Inbox, Received
 from rtpick.ingest.zeromq_keys import use_client_keys
 from rtpick.vocabulary.errors import AuthenticationError, SourceError
 
-_MAXIMUM_MESSAGES = 1000
+_SOCKET_MESSAGES = 8  # in the socket itself, beside what the inbox holds
 _SPARE_BYTES = 1 << 20  # of headers and containers around a block
 _HEARTBEATS_MISSED = 3
 _KEEPALIVE_IDLE_S = 30
@@ -60,38 +62,48 @@ class LinkOptions:
 
 
 class ZeroMqLink:
-    """An open socket and its monitor; used from one loop."""
+    """An open socket, its inbox and its monitor; used from one loop."""
 
-    def __init__(self, socket: zmq.asyncio.Socket, monitor: zmq.asyncio.Socket, options: LinkOptions) -> None:
+    def __init__(
+        self,
+        socket: zmq.asyncio.Socket,
+        monitor: zmq.asyncio.Socket,
+        options: LinkOptions,
+        clock: Callable[[], int],
+    ) -> None:
         self._socket = socket
         self._monitor = monitor
         self._options = options
-        self._most = _MAXIMUM_MESSAGES
+        self._clock = clock
+        self._inbox = Inbox(options.queue_bytes)
 
-    async def receive(self, patience_s: float) -> list[bytes] | None:
+    def start_pump(self) -> asyncio.Task[None]:
+        """Begin to receive."""
+        self._pumping = asyncio.create_task(self._pump())
+        return self._pumping
+
+    async def _pump(self) -> None:
+        """Move messages from the socket to the inbox, whatever their reader does meanwhile."""
+        while True:
+            await self._socket.poll()
+            try:
+                frames: list[bytes] = await self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                continue
+            await self._inbox.put(Received(frames, self._clock()))
+            # What lies ready is given without waiting: let others have their turn.
+            await asyncio.sleep(0)
+
+    async def receive(self, patience_s: float) -> Received | None:
         """Wait for one message; None where none came in time."""
-        if not await self._socket.poll(round(patience_s * 1000)):
-            return None
-        try:
-            frames: list[bytes] = await self._socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return None
-        self._bound(sum(map(len, frames)))
-        return frames
+        message = await self._inbox.get(patience_s)
+        if message is None and self._pumping.done():
+            self._pumping.result()
+        return message
 
     async def send(self, frame: bytes) -> None:
         """Send one frame."""
         await self._socket.send(frame)
-
-    def _bound(self, message_bytes: int) -> None:
-        """Let no more messages wait than the memory allows, by the size of the largest so far.
-
-        The mark is only ever lowered: a connection that waits at the old one does not notice a higher.
-        """
-        most = max(2, self._options.queue_bytes // max(message_bytes, 1))
-        if most < self._most:
-            self._most = most
-            self._socket.setsockopt(zmq.RCVHWM, most)
 
     async def events(self) -> list[zmq.Event]:
         """What has happened to the connection since the last call.
@@ -113,7 +125,10 @@ class ZeroMqLink:
 
 @asynccontextmanager
 async def open_link(
-    options: LinkOptions, kind: int = zmq.SUB, link: type[ZeroMqLink] = ZeroMqLink
+    options: LinkOptions,
+    clock: Callable[[], int],
+    kind: int = zmq.SUB,
+    link_type: type[ZeroMqLink] = ZeroMqLink,
 ) -> AsyncIterator[ZeroMqLink]:
     """Open a socket towards an address; whoever is there answers when it can.
 
@@ -134,8 +149,15 @@ async def open_link(
         except zmq.ZMQError as error:
             detail = f"{options.address} is no address ({error.strerror}); write tcp://HOST:PORT"
             raise SourceError(detail) from error
-        yield link(socket, monitor, options)
-        socket.disable_monitor()
+        link = link_type(socket, monitor, options, clock)
+        pumping = link.start_pump()
+        try:
+            yield link
+        finally:
+            pumping.cancel()
+            # A cancellation of ours that comes meanwhile must not be taken for the pump's.
+            await asyncio.gather(pumping, return_exceptions=True)
+            socket.disable_monitor()
     finally:
         context.destroy(linger=0)
 
@@ -143,7 +165,7 @@ async def open_link(
 def _configure(socket: zmq.asyncio.Socket, options: LinkOptions) -> None:
     settings = {
         zmq.LINGER: 0,
-        zmq.RCVHWM: _MAXIMUM_MESSAGES,
+        zmq.RCVHWM: _SOCKET_MESSAGES,
         zmq.MAXMSGSIZE: options.maximum_message_bytes + _SPARE_BYTES,
         zmq.TCP_KEEPALIVE: 1,
         zmq.TCP_KEEPALIVE_IDLE: _KEEPALIVE_IDLE_S,

@@ -15,6 +15,7 @@ import zmq
 
 from rtpick.ingest.seedlink_watchdog import Backoff
 from rtpick.ingest.source_status import LinkTeller, SourceState, SourceStatus
+from rtpick.ingest.zeromq_inbox import Received
 from rtpick.ingest.zeromq_link import ZeroMqLink
 from rtpick.vocabulary.errors import AuthenticationError, SourceError
 from rtpick.vocabulary.time import NS_PER_S, to_ns
@@ -45,7 +46,7 @@ class Listener:
     name, address : str
         Of the source, for what is told.
     open_link : callable
-        Opens the socket.
+        Opens the socket; is given the clock.
     receiver : Receiver
     tell : coroutine function
         Takes changes of state.
@@ -57,7 +58,7 @@ class Listener:
         self,
         name: str,
         address: str,
-        open_link: Callable[[], AbstractAsyncContextManager[ZeroMqLink]],
+        open_link: Callable[[Callable[[], int]], AbstractAsyncContextManager[ZeroMqLink]],
         receiver: Receiver,
         tell: Callable[[SourceStatus], Awaitable[None]],
         clock: Callable[[], int],
@@ -102,7 +103,7 @@ class Listener:
         """Open a socket and take what comes; true for the end, false where it is to be opened anew."""
         self.was_heard = False
         self._heard_ns = self._clock()
-        async with self._open_link() as link:
+        async with self._open_link(self._clock) as link:
             while True:
                 message = await link.receive(TICK_S)
                 if message is not None:
@@ -113,12 +114,11 @@ class Listener:
                 elif await self._look_around(link):
                     return False
 
-    async def _hand_on(self, message: list[bytes]) -> bool:
-        received_ns = self._clock()
+    async def _hand_on(self, message: Received) -> bool:
         self.was_heard = True
         if self._teller.state is not SourceState.CONNECTED:
             await self.tell_link(SourceState.CONNECTED, f"messages come from {self._address}")
-        has_ended = await self._receiver.take(message, received_ns)
+        has_ended = await self._receiver.take(message.frames, message.at_ns)
         self._heard_ns = self._clock()  # while nobody took them nothing could be heard
         return has_ended
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rtpick.learning.das_background import read_backgrounds
 from rtpick.learning.das_dataset import DasSources
+from rtpick.learning.das_recorded import read_front
 from rtpick.learning.das_station import usable_recordings
 from rtpick.learning.das_stream import SampledBatches, open_batches
 from rtpick.learning.das_train import (
@@ -89,8 +90,10 @@ def read_sources(options: argparse.Namespace) -> DasSources:
         read_backgrounds(options.backgrounds, leave_out=options.leave_out) if options.backgrounds else []
     )
     stations = usable_recordings(read_windows(options.windows, "train")) if options.windows else []
-    print(f"{len(backgrounds)} backgrounds, {len(stations)} station recordings", flush=True)
-    return DasSources(tuple(backgrounds), tuple(stations))
+    fronts = [read_front(path, options.difference_channels) for path in options.fronts]
+    counts = f"{len(backgrounds)} backgrounds, {len(stations)} station recordings, {len(fronts)} fronts"
+    print(counts, flush=True)
+    return DasSources(tuple(backgrounds), tuple(stations), tuple(fronts))
 
 
 def make_report(
@@ -161,6 +164,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--backgrounds", type=Path, help="folder of noise*.h5 of real fibers")
     parser.add_argument("--leave-out", nargs="*", default=[], help="names of backgrounds not to read")
     parser.add_argument("--windows", type=Path, help="labelled station windows in SeisBench's layout")
+    parser.add_argument("--fronts", type=Path, nargs="*", default=[], help="fibers' records of earthquakes")
+    parser.add_argument("--difference-channels", type=int, default=0, help="that make strain of such records")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--warmup-steps", type=int, default=500)
     parser.add_argument("--arrival-weight", type=float, default=1.0, help="of onsets against noise")

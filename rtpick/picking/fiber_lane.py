@@ -5,7 +5,7 @@ P plane, K fiber channel, T time, N peaks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,6 +60,10 @@ class FiberLane:
         margin = 2 * rule.half_window + 1
         self._stack = TaperedStack(plane_count, channel_count, rule.spoken + margin, start - rule.half_window)
         self._found: list[tuple[Peaks, Float32Array]] = []
+
+    def retune(self, threshold_P: Float32Array) -> None:
+        """Take over new thresholds for what is not decided yet."""
+        self._rule = replace(self._rule, threshold_P=threshold_P)
 
     def add(self, values_PKT: Float32Array, row: int, start: int, usable_KT: BoolArray = ALL) -> None:
         """Add a tile; every earlier one is in already.

@@ -14,20 +14,18 @@ from functools import partial
 from rtpick.buffer.fiber_front import FiberFront
 from rtpick.buffer.fiber_health import HealthMemory
 from rtpick.buffer.fiber_intake import FiberIntake, Stretch
-from rtpick.buffer.fiber_quantity import check_quantity, converted_layout
 from rtpick.picking.fiber_engine import FiberEngine, Submit, run_at_once
 from rtpick.picking.fiber_journal import FiberJournal
 from rtpick.picking.fiber_pool import Batch, FiberPool, TileBlocks, WaitingTile, overload_gap
-from rtpick.picking.fiber_rules import fiber_rules, fit_decimation
+from rtpick.picking.fiber_rules import allowed_overrides, fiber_rules, fit_decimation
 from rtpick.picking.fiber_spent import Spent
 from rtpick.picking.fiber_stack import usable_samples
 from rtpick.picking.fiber_strand import Strand
-from rtpick.settings.fiber import FiberOverrides, FiberSettings
+from rtpick.settings.fiber import FiberSettings
 from rtpick.vocabulary.fiber import (
     DasBlock,
     FiberEventHints,
     FiberGap,
-    FiberLayout,
     FiberPicks,
     FiberProgress,
     FiberRejection,
@@ -38,6 +36,9 @@ FiberOutput = FiberPicks | FiberEventHints | FiberProgress
 FiberNote = FiberGap | FiberRejection
 UNDER_WAY = 2
 """Batches that the engine has at a time: one to work on, one to go on with."""
+
+
+THRESHOLDS = ("p_threshold", "s_threshold", "hint_threshold")
 
 
 @dataclass(slots=True)
@@ -131,6 +132,15 @@ class FiberPicker:
         """Memory that the rings take."""
         return sum(strand.front.ring.allocated_bytes for strand in self._strands)
 
+    def retune(self, settings: FiberSettings) -> None:
+        """Take over new thresholds; all else stays as it was."""
+        fresh = {name: getattr(settings.picking, name) for name in THRESHOLDS}
+        picking = self._settings.picking.model_copy(update=fresh)
+        self._settings = self._settings.model_copy(update={"picking": picking})
+        self._rules = fiber_rules(self._settings, self.engine)
+        for strand in self._strands:
+            strand.retune(self._settings, self._rules)
+
     def add(self, block: DasBlock, now_ns: int) -> list[FiberNote]:
         """Take in a block; its complete tiles wait in the pool.
 
@@ -207,18 +217,11 @@ class FiberPicker:
         return outputs
 
     def _new_line(self, block: DasBlock) -> _Line:
-        self._overrides(block.layout)
+        allowed_overrides(self._settings, block.layout, self.engine)
         journal = FiberJournal(
             block.source, block.layout.fiber, to_ns(self._settings.picking.progress_interval_s)
         )
         return _Line(FiberIntake(self._settings.buffer), journal)
-
-    def _overrides(self, layout: FiberLayout) -> FiberOverrides:
-        """What is set for a fiber, if the network can work with it."""
-        overrides = self._settings.overrides(layout.fiber)
-        converted = converted_layout(layout, overrides.conversion)
-        check_quantity(converted, self.engine.quantities, self.engine.model_version)
-        return overrides
 
     def _take_in(self, line: _Line, stretch: Stretch, now_ns: int) -> list[FiberNote]:
         strand = line.strand
@@ -247,7 +250,8 @@ class FiberPicker:
             self._memories[fiber] = line.strand.front.health.memory
             self._pool.add(line.strand, line.strand.close(), now_ns)
             self._early += self._infer(now_ns, force=True)
-        overrides, memory = self._overrides(stretch.layout), self._memories.get(fiber)
+        overrides = allowed_overrides(self._settings, stretch.layout, self.engine)
+        memory = self._memories.get(fiber)
         buffer = fit_decimation(self._settings, stretch.layout, self.engine)
         front = FiberFront(stretch.layout, stretch.lock, self._grid.ratio, buffer, overrides, memory)
         restored = self._restored.get(fiber) if stretch.generation == 0 else None

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rtpick.buffer.fiber_quantity import check_quantity, converted_layout
 from rtpick.buffer.fiber_tiles import ALIGNMENT, TileGeometry
 from rtpick.picking.fiber_engine import FiberEngine
 from rtpick.picking.fiber_lane import LaneRule
 from rtpick.picking.fiber_stack import taper
 from rtpick.picking.fiber_trigger import IntArray
-from rtpick.settings.fiber import FiberBufferSettings, FiberPickingSettings, FiberSettings
+from rtpick.settings.fiber import FiberBufferSettings, FiberOverrides, FiberPickingSettings, FiberSettings
 from rtpick.vocabulary.errors import SettingsError
 from rtpick.vocabulary.fiber import FiberLayout
 
@@ -90,6 +91,20 @@ def fiber_rules(settings: FiberSettings, engine: FiberEngine) -> FiberRules:
         round(picking.half_window_s * rate_hz),
         round(picking.gap_guard_s * rate_hz),
     )
+
+
+def allowed_overrides(settings: FiberSettings, layout: FiberLayout, engine: FiberEngine) -> FiberOverrides:
+    """Take what is set for a fiber, if the network can then work with it.
+
+    Raises
+    ------
+    NetworkError
+        If the network was not trained on what the fiber measures behind its declared conversion.
+    """
+    overrides = settings.overrides(layout.fiber)
+    converted = converted_layout(layout, overrides.conversion)
+    check_quantity(converted, engine.quantities, engine.model_version)
+    return overrides
 
 
 def fit_decimation(settings: FiberSettings, layout: FiberLayout, engine: FiberEngine) -> FiberBufferSettings:

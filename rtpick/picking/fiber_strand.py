@@ -77,6 +77,14 @@ class Strand:
         step = self._engine.event_step
         return 2 * self._rules.half_window + (4 * step[1] if step else 0)
 
+    def retune(self, settings: FiberSettings, rules: FiberRules) -> None:
+        """Take over new thresholds."""
+        self._settings, self._rules = settings, rules
+        if self._lane is not None:
+            self._lane.retune(rules.threshold_P)
+        if self._hints is not None:
+            self._hints.retune(np.full(1, settings.picking.hint_threshold, np.float32))
+
     def take_in(self, stretch: Stretch) -> Iterator[list[Tile]]:
         """Take in samples; after each piece, name the tiles that have become complete."""
         for _ in self.front.add(stretch):

@@ -34,6 +34,7 @@ FLOORS = {
     "associate_picks": 4,
     "associate_fiber_picks": 4,
     "fiber_table": 4,
+    "pick_table": 4,
     "plot_fiber_picks": 4,
     "relocate_catalogue": 4,
     "serve": 4,
@@ -59,9 +60,12 @@ NEIGHBOURS = {
     ("bench", "associate_picks"),
     ("bench", "associate_fiber_picks"),
     ("bench", "fiber_table"),
+    ("bench", "pick_table"),
+    ("associate_picks", "pick_table"),
     ("associate_fiber_picks", "fiber_table"),
     ("plot_fiber_picks", "fiber_table"),
     ("relocate_catalogue", "associate_picks"),
+    ("relocate_catalogue", "pick_table"),
     ("record", "record_files"),
 }
 RUNTIME_MAY = {"vocabulary", "telemetry", "runtime"}
@@ -74,7 +78,7 @@ DOORS = {
     "numba": {"numeric"},
     "obspy": {"ingest", "publish.quakeml", "publish.quakeml_origin", "association.traveltime"},
     "openvino": {"picking"},
-    "pandas": {"learning", "associate_picks", "associate_fiber_picks", "fiber_table", "pick_fiber_files"}
+    "pandas": {"learning", "associate_picks", "pick_table", "associate_fiber_picks", "fiber_table", "pick_fiber_files"}
     | {"relocate_catalogue"},
     "prometheus_client": {"telemetry", "runtime.health"},
     "psycopg": {"archive"},

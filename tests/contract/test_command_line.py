@@ -22,7 +22,15 @@ COMMANDS = {
         "--compatible",
     },
     "serve": {"folder", "--port", "--speed", "--now"},
-    "associate": {"--picks", "--stations", "--velocity-model", "-o", "--arrival-column"},
+    "associate": {
+        *("--picks", "--stations", "--velocity-model", "-o", "--arrival-column"),
+        *("--das", "--channels", "--mode"),
+    },
+    "serve-das": {"paths", "--format", "--port", "--speed"},
+    "record": {"config", "--out"},
+    "plot das": {"recordings", "--picks", "--out"},
+    "bench das": {"--channels", "--rate"},
+    "bench das-associate": {"--scenarios"},
     "bench stations": {"--stations", "--seconds"},
 }
 

@@ -44,7 +44,10 @@ async def play(paths: Sequence[Path], replay: DasReplay, **changes: Any) -> tupl
     files = index_das_files(paths)
     publisher = DasPublisher("tcp://127.0.0.1:*", replay.queue_messages, wait_for_room=replay.speed == 0)
     fields = {"type": "zeromq-das", "name": "cable", "format": replay.form, "address": publisher.address}
-    settings = ZeroMqDasSettings.model_validate({**fields, "fiber": "north", "on_end": "stop", **changes})
+    quick = {"reorder_budget_s": 0.0, "silent_minimum_s": 20.0}
+    settings = ZeroMqDasSettings.model_validate(
+        {**fields, "fiber": "north", "on_end": "stop", **quick, **changes}
+    )
     heard: list[Any] = []
 
     async def take(item: Any) -> None:
@@ -53,7 +56,9 @@ async def play(paths: Sequence[Path], replay: DasReplay, **changes: Any) -> tupl
     listening = asyncio.create_task(run_das_session(settings, take, time.time_ns, Random(1)))
     served = Served()
     await publish_files(publisher, files, replay, served)
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(20):
+        while sum(block.samples_KT.shape[1] for block in blocks_of(heard)) < files[0].sample_count:
+            await asyncio.sleep(0.02)
     listening.cancel()
     with suppress(asyncio.CancelledError):
         await listening

@@ -440,3 +440,40 @@ def test_stations_come_with_a_topic_or_bare(topics: bool) -> None:
         publisher.close()
 
     asyncio.run(scene())
+
+
+def test_a_stream_whose_blocks_grow_goes_on() -> None:
+    """Many small blocks, then ones that are larger than what may wait: neither side waits for ever."""
+    large = FiberLayout("north", 0, 2000, 8.0, 100.0)
+
+    async def scene() -> None:
+        sender = Sender("rtpick", queue_messages=3, wait_for_room=True)
+        settings = das_settings(sender.publisher.address, "rtpick", queue_bytes=1 << 16, reorder_budget_s=0)
+        async with session(settings) as sink:
+            await sender.wait()
+            await sender.send(*range(100))
+            await sender.send(*range(100, 130), layout=large)
+            await sender.send(*range(130, 200))
+            await sink.until(lambda: len(sink.of(DasBlock)) == 200)
+            assert sink.first_values() == [50 * number for number in range(200)]
+        sender.publisher.close()
+
+    asyncio.run(scene())
+
+
+def test_a_session_ends_whenever_it_is_cancelled() -> None:
+    async def scene() -> None:
+        sender = Sender("rtpick")
+        quick = {"silent_alarm_s": 0.01, "silent_minimum_s": 0.01, "reconnect_min_s": 0.01}
+        settings = das_settings(sender.publisher.address, "rtpick", **quick)
+        for delay_ms in range(0, 60, 20):
+            task = asyncio.create_task(run_das_session(settings, Sink().take, time.time_ns, Random(1)))
+            await asyncio.sleep(0.45 + delay_ms / 500)
+            task.cancel()
+            async with asyncio.timeout(10):
+                with suppress(asyncio.CancelledError):
+                    await task
+            assert task.cancelled()
+        sender.publisher.close()
+
+    asyncio.run(scene())

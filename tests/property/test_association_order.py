@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtpick.association.associate import AssociatorState, finish, new_state, restore, step
+from rtpick.association.loudness import fall_off
 from rtpick.association.sites import prepare_travel_times
 from rtpick.association.sphere import arc_km, geocentric_rad, unit_vectors
 from rtpick.association.traveltime import TravelTimes
@@ -28,9 +29,13 @@ START_NS = 1_700_000_000 * NS_PER_S
 LONG_AGO_NS = START_NS - 3600 * NS_PER_S
 
 
-def make_pick(name: str, station: StationId, phase: str, time_ns: int, probability: float) -> Pick:
+def make_pick(
+    name: str, station: StationId, phase: str, time_ns: int, probability: float, loudness: float
+) -> Pick:
     channel = ChannelId(station.network, station.station, "", "HHZ")
-    return Pick(name, channel, phase, time_ns, probability, 0.1, float("nan"), float("nan"), 1.0, "test")
+    amplitude, unit = 10.0**loudness, "m/s"
+    return Pick(name, channel, phase, time_ns, probability, 0.1, amplitude, float("nan"), 1.0, "test",
+                amplitude_unit=unit)  # fmt: skip
 
 
 def make_network(rng: np.random.Generator) -> Inventory:
@@ -55,13 +60,14 @@ def make_picks(inventory: Inventory, times: TravelTimes, rng: np.random.Generato
                     continue
                 time_s = origin_s + times.look_up(phase, distance_km, depth_km)[0] + rng.normal(0, sigma_s)
                 name = f"e{event}{phase}{number:02d}"
-                picks.append(
-                    make_pick(name, stations[number].station, phase, START_NS + to_ns(float(time_s)), 0.8)
-                )
+                loudness = -3.0 - fall_off(float(np.hypot(distance_km, depth_km))) + rng.normal(0, 0.3)
+                at_ns = START_NS + to_ns(float(time_s))
+                picks.append(make_pick(name, stations[number].station, phase, at_ns, 0.8, loudness))
     for stray in range(40):
         station = stations[rng.integers(len(stations))].station
         time_ns = START_NS + to_ns(rng.uniform(0, 200))
-        picks.append(make_pick(f"n{stray:02d}", station, "PS"[rng.integers(2)], time_ns, 0.4))
+        loudness = rng.normal(-6.0, 0.4)
+        picks.append(make_pick(f"n{stray:02d}", station, "PS"[rng.integers(2)], time_ns, 0.4, loudness))
     return sorted(picks, key=lambda p: (p.time_ns, p.pick_id))
 
 
@@ -137,7 +143,12 @@ def test_preliminary_picks_leave_no_trace(case: Case, chosen: set[int], shift_s:
     portions = []
     for index, pick in enumerate(case.picks):
         if index in chosen:
-            early = replace(pick, time_ns=pick.time_ns + to_ns(shift_s), status=PickStatus.PRELIMINARY)
+            early = replace(
+                pick,
+                time_ns=pick.time_ns + to_ns(shift_s),
+                amplitude=pick.amplitude / 3.0,
+                status=PickStatus.PRELIMINARY,
+            )
             portions += [[early], [replace(pick, revision=1)]]
         else:
             portions.append([pick])
@@ -153,7 +164,7 @@ def test_withdrawn_picks_leave_no_trace(case: Case, seed: int) -> None:
     for number in range(6):
         at = int(rng.integers(len(case.picks)))
         time_ns = case.picks[at].time_ns + int(rng.integers(NS_PER_S))
-        ghost = make_pick(f"w{number}", stations[rng.integers(len(stations))], "P", time_ns, 0.9)
+        ghost = make_pick(f"w{number}", stations[rng.integers(len(stations))], "P", time_ns, 0.9, -5.0)
         first = int(rng.integers(len(portions)))
         portions.insert(first, [ghost])
         last = int(rng.integers(first + 1, len(portions) + 1))

@@ -152,6 +152,18 @@ def test_a_longer_lead_makes_picks_final_sooner():
     assert later - sooner >= 500
 
 
+def test_new_thresholds_hold_for_what_is_not_decided_yet():
+    outputs, picker = _run(KnowingEngine(), samples=1500)
+    picking = SETTINGS.picking.model_copy(
+        update={"p_threshold": 0.99999, "s_threshold": 0.2, "tile_samples": 5}
+    )
+    picker.retune(SETTINGS.model_copy(update={"picking": picking}))
+    number_KT = np.tile(np.arange(1560, 5000, dtype=np.float32) + 0.3, (100, 1))
+    picker.add(DasBlock(LAYOUT, (START + 1560) * 10**7, number_KT), 2**62)
+    outputs += picker.flush(2**62)
+    assert set(_gathered(outputs, FiberPicks, "phase_N")) == {"S"}
+
+
 def test_a_forced_step_tells_how_far_the_fiber_is_and_keeps_the_rest_for_later():
     outputs, picker = _run(KnowingEngine(), samples=2300)
     before = outputs + picker.step(2**62, force=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from rtpick import __version__
+from rtpick.cli.bench import bench_app
+from rtpick.cli.fiber import FIBER_SUFFIXES, associate_cable, fiber_app, pick_cable, plot_app
+from rtpick.cli.words import AmplitudeUnit, Compatible, FiberMode, Stacking, Stride
 from rtpick.vocabulary.errors import RtpickError
 
 app = typer.Typer(
@@ -18,53 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Real-time seismic phase picking, association and learning.",
 )
-
-
-class Stacking(StrEnum):
-    """How overlapping windows become one curve."""
-
-    MEAN = "mean"
-    MAX = "max"
-
-
-class Stride(IntEnum):
-    """Samples between windows; 256 is the whole stride of the network."""
-
-    EIGHTH = 32
-    QUARTER = 64
-    HALF = 128
-    WHOLE = 256
-    DOUBLE = 512
-
-
-class Compatible(StrEnum):
-    """Whose picks to give exactly."""
-
-    SEISBENCH = "seisbench"
-
-
-class AmplitudeUnit(StrEnum):
-    """What amplitudes of picks are given in."""
-
-    AUTO = "auto"
-    COUNTS = "counts"
-    VELOCITY = "m/s"
-
-
-class Peer(StrEnum):
-    """Whom to compare with."""
-
-    PYOCTO = "pyocto"
-    GAMMA = "gamma"
-    NONE = "none"
-
-
-class Precision(StrEnum):
-    """What the network computes in."""
-
-    AUTO = "auto"
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
+app.add_typer(fiber_app)
+app.add_typer(bench_app, name="bench")
+app.add_typer(plot_app, name="plot")
 
 
 def main() -> NoReturn:
@@ -115,7 +73,9 @@ def check(config: Annotated[Path, typer.Argument(help="rtpick.yaml")]) -> None:
 
 @app.command()
 def pick(
-    paths: Annotated[list[Path], typer.Argument(help="miniSEED files, folders or an SDS archive")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="miniSEED files, folders or an SDS archive; or HDF5 files of a cable")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="table of picks")] = Path("picks.csv"),
     weights: Annotated[str, typer.Option(help="a name or a file of weights")] = "default",
     stride: Annotated[Stride, typer.Option(help="samples between windows")] = Stride.WHOLE,
@@ -125,6 +85,9 @@ def pick(
     compatible: Annotated[Compatible | None, typer.Option(help="give exactly another picker's picks")] = None,
 ) -> None:
     """Pick recorded waveforms with the daemon's engine, as fast as it goes."""
+    if any(path.suffix.lower() in FIBER_SUFFIXES for path in paths):
+        pick_cable(paths, out, weights, p_threshold, s_threshold)
+        return
     from rtpick.pick_files import pick_paths
     from rtpick.settings.schema import PickingSettings
 
@@ -171,14 +134,22 @@ def serve(
 @app.command()
 def associate(
     picks: Annotated[Path, typer.Option(help="table of picks, in order of arrival")],
-    stations: Annotated[Path, typer.Option(help="CSV of coordinates or StationXML")],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder for the results")],
+    stations: Annotated[Path | None, typer.Option(help="CSV of coordinates or StationXML")] = None,
     velocity_model: Annotated[Path | None, typer.Option(help="CSV of depth_km, vp, vs; else iasp91")] = None,
     arrival_column: Annotated[str | None, typer.Option(help="column of arrival epochs")] = None,
     plot: Annotated[bool, typer.Option("--plot", help="also draw catalogue.png")] = False,
     amplitude_unit: Annotated[AmplitudeUnit, typer.Option(help="of the picks")] = AmplitudeUnit.AUTO,
+    das: Annotated[bool, typer.Option("--das", help="picks of a cable, by channel")] = False,
+    channels: Annotated[Path | None, typer.Option(help="--das: where channels lie, CSV or GeoJSON")] = None,
+    mode: Annotated[FiberMode, typer.Option(help="--das: how")] = FiberMode.STREAM,
 ) -> None:
     """Associate a pick list into located events with the daemon's associator."""
+    if das:
+        associate_cable(picks, out, channels, mode, velocity_model)
+        return
+    if stations is None:
+        raise typer.BadParameter("name the stations, or --das for picks of a cable", param_hint="--stations")
     from rtpick.associate_picks import associate_table
 
     result = associate_table(
@@ -215,58 +186,3 @@ def relocate(
         catalogue, stations, out, picks=picks, velocity_model=velocity_model, rules=rules
     )
     typer.echo(f"{describe_relocation(improved)} -> {out}")
-
-
-bench_app = typer.Typer(no_args_is_help=True, help="Measure this machine.")
-app.add_typer(bench_app, name="bench")
-
-
-@bench_app.command("stations")
-def bench_stations(
-    stations: Annotated[int, typer.Option(min=1, max=65_536, help="three-component stations")] = 200,
-    seconds: Annotated[float, typer.Option(min=60, help="seconds of data a station")] = 300.0,
-    stride: Annotated[int, typer.Option(help="samples between windows")] = 256,
-    weights: Annotated[str, typer.Option(help="a name or a file of weights")] = "default",
-    threads: Annotated[int, typer.Option(min=0, help="for every network; 0: one a core")] = 0,
-    precision: Annotated[Precision, typer.Option(help="of our network")] = Precision.AUTO,
-    repeat: Annotated[float, typer.Option(min=1, help="seconds for 3 earthquakes a station")] = 900.0,
-    peer_stations: Annotated[int, typer.Option(min=0, help="stations for other pickers; 0: leave out")] = 100,
-    latency: Annotated[bool, typer.Option("--latency", help="also measure delays in real time")] = False,
-    paced_seconds: Annotated[float, typer.Option(min=5, help="seconds of each real-time run")] = 60.0,
-    json_path: Annotated[Path | None, typer.Option("--json", help="file for the figures")] = None,
-) -> None:
-    """Measure the whole path, records in to picks told, beside other pickers on the same data."""
-    from rtpick.bench.stations import bench_station_network
-
-    bench_station_network(
-        stations,
-        seconds,
-        stride,
-        weights=weights,
-        threads=threads,
-        precision=precision.value,
-        repeat_s=repeat,
-        peer_stations=peer_stations,
-        latency=latency,
-        paced_s=paced_seconds,
-        json_path=json_path,
-    )
-
-
-@bench_app.command("associate")
-def bench_associate(
-    scenarios: Annotated[Path | None, typer.Option(help="folder of scenarios: picks with truth")] = None,
-    scenario: Annotated[list[str] | None, typer.Option(help="made here: calm, swarm, hush")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="for those that are made here")] = None,
-    real: Annotated[Path | None, typer.Option(help="folder of real pick lists with catalogues")] = None,
-    peer: Annotated[list[Peer] | None, typer.Option(help="other associators; both if left out")] = None,
-    peer_python: Annotated[Path, typer.Option(help="interpreter that has them")] = Path(sys.executable),
-    patience: Annotated[float, typer.Option(min=1, help="seconds for a peer on one pick list")] = 3600.0,
-    out: Annotated[Path, typer.Option("-o", "--out", help="for the figures")] = Path("bench-associate"),
-) -> None:
-    """Compare associators on the same picks with the truth, or with catalogues."""
-    from rtpick.bench.association.command import Wishes, bench_association
-
-    peers = tuple(item.value for item in peer or list(Peer) if item is not Peer.NONE)
-    wishes = Wishes(peers, str(peer_python), patience, out)
-    bench_association(wishes, scenarios, scenario or (), seed or (1,), real)

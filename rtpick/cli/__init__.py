@@ -1,0 +1,5 @@
+"""The command line."""
+
+from rtpick.cli.core import app, main
+
+__all__ = ["app", "main"]
