@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rtpick.archive.catalog import Catalog
+from rtpick.archive.reads import Told
 from rtpick.runtime.clock import wall_ns
-from rtpick.vocabulary.event import Event
 from rtpick.vocabulary.pick import Pick, PickStatus
 
 
@@ -27,7 +27,7 @@ class WatchedCatalog(Catalog):
         super().__init__(*arguments)
         self.publications: list[Publication] = []
 
-    def mark_published(self, items: Iterable[Pick | Event]) -> None:
+    def mark_published(self, items: Iterable[Told]) -> None:
         """Note that these revisions have been told."""
         told = list(items)
         told_ns = wall_ns()

@@ -15,7 +15,9 @@ from typing import Any
 from structlog.stdlib import BoundLogger
 
 from rtpick.daemon.block_link import BlockLink
+from rtpick.daemon.ingest_fibers import FiberIngest
 from rtpick.daemon.links import Arriving
+from rtpick.daemon.told import MAXIMUM_TOLD, Told
 from rtpick.ingest.archive_replay import index_archive, iterate_packets
 from rtpick.ingest.inventory_choice import InstrumentChoice
 from rtpick.ingest.sanitise import sanitise_packet
@@ -39,8 +41,6 @@ from rtpick.vocabulary.waveform import EndOfStream, Gap, GapCause, Packet, Progr
 TICK_S = 0.2
 FULL_WAIT_S = 0.005
 REPLAY_YIELD_PACKETS = 64
-MAXIMUM_TOLD = 1000
-SILENT_S = 60.0
 NEAR_NS = 10_000_000
 MAXIMUM_LOST = 100_000
 MAXIMUM_STATIONS = 100_000
@@ -79,7 +79,7 @@ class IngestWorker:
         inventory: Inventory | None = None,
         blocks: BlockLink | None = None,
     ) -> None:
-        self._blocks = blocks
+        self._fibers = None if blocks is None else FiberIngest(blocks, metrics, log)
         self._sources = settings.sources
         self._cables = {source.name for source in settings.cables}
         self._progress = tuple(progress)
@@ -97,7 +97,7 @@ class IngestWorker:
         )
         self._lost: dict[tuple[ChannelId, int], Gap] = {}
         self._passed_over: set[ChannelId] = set()
-        self._told_s: dict[tuple[object, str], float] = {}
+        self._told = Told()
         self._silent: dict[str, set[str]] = {}
         self.states: dict[str, SourceStatus] = {}
 
@@ -167,40 +167,20 @@ class IngestWorker:
     async def _end(self, item: EndOfStream) -> None:
         """Tell an end to whoever had the source's samples."""
         self._log.info("source has ended", source=item.source)
-        if self._blocks is not None and item.source in self._cables:
-            self._blocks.put(item)
+        if self._fibers is not None and item.source in self._cables:
+            self._fibers.blocks.put(item)
         else:
             await self._forward(item)
 
     async def _emit_fiber(self, item: DasEmitted) -> None:
-        """Hand a cable's block on at once: what finds no room costs the oldest, never the newest."""
+        """Hand on at once what a cable sends."""
         match item:
-            case DasBlock():
-                self._hand_on(item)
+            case DasBlock() | FiberGap() | FiberRejection():
+                if self._fibers is not None:
+                    self._fibers.take(item)
                 await asyncio.sleep(0)
-            case FiberGap():
-                self._metrics.record_fiber_gap(item)
-            case FiberRejection():
-                self._set_aside_fiber(item)
             case _:
                 await self._emit(item)
-
-    def _hand_on(self, block: DasBlock) -> None:
-        if self._blocks is None:
-            return
-        self._metrics.record_block(block)
-        for lost in self._blocks.put(block):
-            fiber = lost.layout.fiber
-            gap = FiberGap(fiber, lost.start_ns, lost.end_ns, GapCause.OVERLOAD, lost.samples_KT.size, 1)
-            self._metrics.record_fiber_gap(gap)
-            if self._may_tell(fiber, GapCause.OVERLOAD):
-                self._log.warning("blocks come faster than they are looked at", fiber=fiber)
-
-    def _set_aside_fiber(self, rejection: FiberRejection) -> None:
-        self._metrics.record_fiber_rejection(rejection)
-        if self._may_tell(rejection.fiber, rejection.cause):
-            about = {"fiber": rejection.fiber, "cause": rejection.cause, "detail": rejection.detail}
-            self._log.warning("message set aside", **about)
 
     async def _take(self, packet: Packet) -> None:
         """Hand a packet on, unless its sensor is not listened to or its clock runs ahead of ours.
@@ -222,22 +202,10 @@ class IngestWorker:
     def _set_aside(self, rejection: Rejection) -> None:
         """Count a record that cannot be used, and tell the first of its kind, then one a minute."""
         self._metrics.record_rejection(rejection)
-        if not self._may_tell(rejection.channel, rejection.cause):
+        if not self._told.may_tell(rejection.channel, rejection.cause):
             return
         channel = str(rejection.channel or "unknown")
         self._log.warning("record set aside", channel=channel, cause=rejection.cause, detail=rejection.detail)
-
-    def _may_tell(self, about: object, cause: str) -> bool:
-        """Whether it is the first of its kind, or the first for a minute."""
-        kind, now_s = (about, cause), monotonic_s()
-        if now_s - self._told_s.get(kind, -SILENT_S) < SILENT_S:
-            return False
-        if len(self._told_s) >= MAXIMUM_TOLD:
-            self._told_s = {key: told_s for key, told_s in self._told_s.items() if now_s - told_s < SILENT_S}
-        if len(self._told_s) >= MAXIMUM_TOLD:
-            return False
-        self._told_s[kind] = now_s
-        return True
 
     def _greet(self, station: StationId) -> None:
         """At a station's first packet, say so where its place is not known."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -118,6 +119,8 @@ class Cable:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.health}{path}", timeout=5) as answer:
                 return str(answer.read().decode())
+        except urllib.error.HTTPError as refusal:
+            return str(refusal.read().decode())
         except OSError as error:
             return str(error)
 
@@ -187,7 +190,7 @@ def test_a_cable_is_picked_and_its_event_found(make: Callable[..., Cable]) -> No
 
 
 def test_a_running_cable_is_seen_from_outside_and_ends_when_told(make: Callable[..., Cable]) -> None:
-    cable = make()
+    cable = make(CONFIGURATION.replace("on_end: stop", "on_end: reconnect"))
     cable.publish(10)
     daemon = cable.run()
     cable.wait_for(lambda: 'rtpick_fiber_picks_total{fiber="cable",phase="S"}' in cable.fetch("/metrics"))
