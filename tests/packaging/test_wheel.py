@@ -21,6 +21,8 @@ DATA = (
     "networks/shipped/MODEL_CARD.md",
     "publish/schemas/pick-1.json",
     "publish/schemas/event-1.json",
+    "publish/schemas/fiber_picks-1.json",
+    "publish/schemas/fiber_event-1.json",
     "archive/migrations/versions/v0001_first_tables.py",
 )
 LOADS = """
