@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,12 +49,16 @@ health: {{port: {health}}}
 """
 
 
-def make_cable() -> np.ndarray:
-    """An event beside a straight cable: P and S with a moveout, in noise."""
+def straight_km() -> np.ndarray:
+    """How far an event is from the channels of a straight cable."""
+    return 20.0 + SPACING_KM * np.abs(np.arange(CHANNELS) - APEX)
+
+
+def make_cable(away_km_K: np.ndarray) -> np.ndarray:
+    """An event beside a cable: P and S with a moveout, in noise."""
     random, time_s = np.random.default_rng(1), np.arange(int(SECONDS * RATE_HZ)) / RATE_HZ
-    wave_KT = random.normal(0, 1, (CHANNELS, len(time_s)))
-    for channel in range(CHANNELS):
-        away_km = 20.0 + SPACING_KM * abs(channel - APEX)
+    wave_KT = random.normal(0, 1, (len(away_km_K), len(time_s)))
+    for channel, away_km in enumerate(away_km_K):
         for speed_km_s, height, frequency_hz in ((6.0, 15.0, 8.0), (3.4, 40.0, 5.0)):
             since_s = np.maximum(time_s - ORIGIN_S - away_km / speed_km_s, 0.0)
             envelope = height * np.exp(-since_s / 1.5) * np.minimum(1.0, since_s * 20.0)
@@ -67,12 +72,14 @@ class Cable:
 
     folder: Path
     configuration: str = CONFIGURATION
+    away_km_K: np.ndarray = field(default_factory=straight_km)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.port, self.health = free_ports(2)
-        layout = FiberLayout("cable", 0, CHANNELS, 1e3 * SPACING_KM, RATE_HZ)
-        write_das_file(self.folder / "cable.h5", [DasBlock(layout, BEGIN_NS, make_cable())])
+        layout = FiberLayout("cable", 0, len(self.away_km_K), 1e3 * SPACING_KM, RATE_HZ)
+        block = DasBlock(layout, BEGIN_NS, make_cable(self.away_km_K))
+        write_das_file(self.folder / "cable.h5", [block])
         text = self.configuration.format(port=self.port, health=self.health)
         (self.folder / "cable.yaml").write_text(text)
 
@@ -157,7 +164,7 @@ class Cable:
 def make(tmp_path: Path) -> Iterator[Callable[..., Cable]]:
     cables: list[Cable] = []
 
-    def make_one(*arguments: str) -> Cable:
+    def make_one(*arguments: Any) -> Cable:
         cables.append(Cable(tmp_path, *arguments))
         return cables[-1]
 
@@ -220,3 +227,29 @@ def test_picks_that_come_again_after_a_death_are_kept_once(make: Callable[..., C
     assert len(set(after)) == len(after)
     (event,) = cable.events()
     assert event.status is EventStatus.FINAL
+
+
+def test_a_cable_that_lies_somewhere_locates_its_event(make: Callable[..., Cable], tmp_path: Path) -> None:
+    """Along two sides of a square of 6 km, the event 8 km deep outside of it."""
+    along_km = np.arange(240) * SPACING_KM
+    east_km, north_km = np.minimum(along_km, 6.0), np.maximum(along_km - 6.0, 0.0)
+    longitude, latitude = 11.0 + east_km / (111.19 * np.cos(np.radians(48.0))), 48.0 + north_km / 111.19
+    rows = [f"{n},{a:.6f},{o:.6f},0" for n, (a, o) in enumerate(zip(latitude, longitude, strict=True))]
+    (tmp_path / "channels.csv").write_text("\n".join(["channel,latitude,longitude,elevation_m", *rows]))
+    away_km = np.sqrt((east_km - 1.0) ** 2 + (north_km - 5.0) ** 2 + 8.0**2)
+    geometry = "fiber: {{fibers: {{cable: {{geometry: channels.csv}}}}}}\n"
+    cable = make(CONFIGURATION + geometry, away_km)
+    cable.publish(0)
+    cable.expect_end(cable.run())
+    (seen,) = cable.events()
+    with cable.catalog as catalog:
+        events, picks = catalog.events(), catalog.picks()
+    assert {pick.station_id.network for pick in picks} == {"cable"}
+    (event,) = [event for event in events if event.status is EventStatus.FINAL]
+    assert len(event.arrivals) >= 6
+    off_km = np.hypot(
+        (event.origin.longitude_deg - 11.0) * 111.19 * np.cos(np.radians(48.0)) - 1.0,
+        (event.origin.latitude_deg - 48.0) * 111.19 - 5.0,
+    )
+    assert off_km < 5.0
+    assert abs(event.origin.time_ns - seen.origin_ns) < 2e9
