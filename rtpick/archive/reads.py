@@ -48,7 +48,7 @@ def read_named_picks(connection: Connection, pick_ids: Sequence[str]) -> list[Pi
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
-    """How much the catalogue holds, by the name of what is counted."""
+    """How much the catalogue holds, by the name of what is counted; of fibers only where there are any."""
     counted = {
         "picks": tables.pick,
         "events": tables.event,
@@ -56,8 +56,16 @@ def count_rows(connection: Connection) -> dict[str, int]:
         "resume points": tables.progress,
         "not yet published": tables.outbox,
     }
-    queries = {name: select(func.count()).select_from(table) for name, table in counted.items()}
-    return {name: int(connection.execute(query).scalar_one()) for name, query in queries.items()}
+    counts = {name: _count(connection, select(func.count()).select_from(t)) for name, t in counted.items()}
+    fibers = {
+        "picks of fibers": _count(connection, select(func.sum(tables.fiber_picks.c.pick_count))),
+        "events of fibers": _count(connection, select(func.count()).select_from(tables.fiber_event)),
+    }
+    return counts | {name: count for name, count in fibers.items() if count}
+
+
+def _count(connection: Connection, query: Select[Any]) -> int:
+    return int(connection.execute(query).scalar_one() or 0)
 
 
 def read_latest_events(

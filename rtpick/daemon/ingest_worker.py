@@ -43,6 +43,12 @@ FULL_WAIT_S = 0.005
 REPLAY_YIELD_PACKETS = 64
 NEAR_NS = 10_000_000
 MAXIMUM_LOST = 100_000
+GOOD_STATES = {
+    SourceState.CONNECTING,
+    SourceState.CONNECTED,
+    SourceState.CHANNEL_HEARD,
+    SourceState.LAYOUT,
+}
 MAXIMUM_STATIONS = 100_000
 
 Emission = Packet | Rejection | SourceStatus | EndOfStream
@@ -235,7 +241,7 @@ class IngestWorker:
         else:
             self._metrics.record_source_incident(status.source, status.state.value)
             self._count_silent(status)
-        good = status.state in {SourceState.CONNECTING, SourceState.CONNECTED, SourceState.CHANNEL_HEARD}
+        good = status.state in GOOD_STATES
         level = self._log.info if good else self._log.warning
         level("source " + status.state.value, source=status.source, detail=status.detail)
 

@@ -229,3 +229,49 @@ def test_any_damage_is_settings_or_a_settings_error(
     file.write_text(text[:cut] + insert + text[cut + 1 :], newline="")
     with contextlib.suppress(SettingsError):
         assert isinstance(load_settings(file, {}), Settings)
+
+
+CABLE = """\
+sources:
+  - {type: zeromq-das, name: one, address: "tcp://127.0.0.1:5561", format: asn}
+inventory: {files: []}
+"""
+
+
+def test_a_cable_needs_no_stations_and_its_paths_are_taken_from_the_files_folder(file: Path) -> None:
+    text = CABLE + "fiber: {picking: {weights: my.safetensors}, fibers: {one: {geometry: channels.csv}}}\n"
+    found = load(file, text)
+    assert found.fiber.picking.weights == f"{file.parent}/my.safetensors"
+    assert found.fiber.overrides("one").geometry == file.parent / "channels.csv"
+    assert [source.name for source in found.cables] == ["one"]
+
+
+CABLE_KINDS = {
+    "stations without places": (
+        CABLE.replace("inventory:", '  - {type: zeromq-stations, name: b, address: "tcp://x:1"}\ninventory:'),
+        r"FILE:4:13: inventory\.files: is empty, and there are stations",
+    ),
+    "two sources of one fiber": (
+        CABLE.replace(
+            "inventory:",
+            '  - {type: zeromq-das, name: b, fiber: one, address: "tcp://x:1", format: asn}\ninventory:',
+        ),
+        r"sources\.1\.fiber: 'one' is also the fiber of one",
+    ),
+    "a fiber that no source has": (
+        CABLE + "fiber: {fibers: {two: {}}}\n",
+        r"fiber\.fibers\.two: no source has this fiber; the fibers are one",
+    ),
+    "misspelt key of a fiber": (
+        CABLE + "fiber: {fibers: {one: {geometri: x.csv}}}\n",
+        r"fiber\.fibers\.one\.geometri: unknown key; did you mean geometry",
+    ),
+    "format": (CABLE.replace("asn", "ans"), r"sources\.0\.format: .*asn, xdas, rtpick, febus"),
+}
+
+
+@pytest.mark.parametrize("kind", CABLE_KINDS)
+def test_each_kind_of_mistake_about_cables_is_told(file: Path, kind: str) -> None:
+    text, expected = CABLE_KINDS[kind]
+    (line,) = mistakes(file, text)
+    assert re.search(expected, line), line
