@@ -97,6 +97,12 @@ class FiberWorker:
     incoming : BlockLink
     to_archive, to_associate : Edge
         To the network's associator go the picks of virtual stations, and how far they are.
+
+    Notes
+    -----
+    A publisher keeps nothing for those who were away. So a restart costs what came meanwhile, and a stop
+    the samples whose picks were not final: the last tile and the time in which amplitudes are sought. What
+    was committed stays; blocks that come again are picked again, and kept once.
     """
 
     def __init__(
