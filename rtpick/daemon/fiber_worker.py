@@ -31,6 +31,7 @@ from rtpick.vocabulary.waveform import GapCause
 
 TAKE_BLOCKS = 16
 IDLE_S = 0.05
+FAREWELL_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class MeteredInference:
     Attributes
     ----------
     tiles_inferred : int
+    seconds_a_tile : float
+        Of the last batch.
     answered_s : float
         When the last batch came back.
     """
@@ -68,6 +71,7 @@ class MeteredInference:
         self._background = Background("infer")
         self._metrics = metrics
         self.tiles_inferred = 0
+        self.seconds_a_tile = 0.0
         self.answered_s = monotonic_s()
 
     def submit(self, work: Work) -> Pending:
@@ -83,6 +87,7 @@ class MeteredInference:
         answer = work()
         self.answered_s = monotonic_s()
         self.tiles_inferred += len(answer.prob_BPKT)
+        self.seconds_a_tile = (self.answered_s - began_s) / len(answer.prob_BPKT)
         self._metrics.record_tiles(len(answer.prob_BPKT), self.answered_s - began_s)
         return answer
 
@@ -97,6 +102,12 @@ class FiberWorker:
     incoming : BlockLink
     to_archive, to_associate : Edge
         To the network's associator go the picks of virtual stations, and how far they are.
+
+    Notes
+    -----
+    A publisher keeps nothing for those who were away. So a restart costs what came meanwhile, and a stop
+    the samples whose picks were not final: the last tile and the time in which amplitudes are sought. What
+    was committed stays; blocks that come again are picked again, and kept once.
     """
 
     def __init__(
@@ -146,12 +157,20 @@ class FiberWorker:
     def _end(self, worker: Worker) -> None:
         """Flush where the streams have ended; after a mere stop the next start goes on."""
         self.ended = not self._open_sources
-        last = self._picker.flush(wall_ns()) if self.ended else self._picker.step(wall_ns(), force=True)
+        last = self._picker.flush(wall_ns()) if self.ended else self._say_farewell()
         self._pass_on(last, worker)
         if self.ended:
             for association in self._associations.values():
                 self._tell(*association.finish(), worker)
         self.inference.close()
+
+    def _say_farewell(self) -> list[FiberOutput]:
+        """Infer what waits, unless that would take longer than a stop may."""
+        waiting = self._picker.waiting_count
+        in_time = waiting * self.inference.seconds_a_tile < FAREWELL_S
+        if not in_time:
+            self._log.warning("stopped with tiles that were not picked", tiles=waiting)
+        return self._picker.step(wall_ns(), force=in_time)
 
     def _add(self, block: DasBlock, worker: Worker) -> None:
         fiber = block.layout.fiber

@@ -78,8 +78,8 @@ DOORS = {
     "numba": {"numeric"},
     "obspy": {"ingest", "publish.quakeml", "publish.quakeml_origin", "association.traveltime"},
     "openvino": {"picking"},
-    "pandas": {"learning", "associate_picks", "pick_table", "associate_fiber_picks", "fiber_table", "pick_fiber_files"}
-    | {"relocate_catalogue"},
+    "pandas": {"learning", "associate_picks", "pick_table", "relocate_catalogue"}
+    | {"associate_fiber_picks", "fiber_table", "pick_fiber_files"},
     "prometheus_client": {"telemetry", "runtime.health"},
     "psycopg": {"archive"},
     "pydantic": {"settings"},

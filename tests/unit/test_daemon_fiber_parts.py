@@ -6,15 +6,23 @@ from dataclasses import replace
 
 import numpy as np
 
+from rtpick.association.associate import finish, new_state, step
 from rtpick.association.fiber_geometry import FiberGeometry
 from rtpick.association.fiber_virtual import place_virtual_stations
+from rtpick.association.sites import prepare_travel_times
+from rtpick.daemon.associate_worker import Watermark
 from rtpick.daemon.block_link import BlockLink
-from rtpick.daemon.fiber_association import FiberAssociation, FiberPast
+from rtpick.daemon.build_fiber import join_inventories
+from rtpick.daemon.fiber_association import VIRTUAL_DELAY_S, FiberAssociation, FiberPast
+from rtpick.settings.schema import AssociationSettings
+from rtpick.vocabulary.codes import ChannelId, StationId
 from rtpick.vocabulary.event import EventStatus
 from rtpick.vocabulary.fiber import DasBlock, FiberLayout, FiberPicks, FiberProgress
 from rtpick.vocabulary.fiber_event import FiberEvent
+from rtpick.vocabulary.inventory import Inventory, Station
+from rtpick.vocabulary.pick import Pick
 from rtpick.vocabulary.time import NS_PER_S
-from rtpick.vocabulary.waveform import EndOfStream
+from rtpick.vocabulary.waveform import EndOfStream, Progress
 
 T0_NS = 1_700_000_000 * NS_PER_S
 CHANNELS = 200
@@ -48,9 +56,13 @@ def test_a_block_larger_than_the_link_passes_alone() -> None:
 
 def make_picks(at_s: float) -> list[FiberPicks]:
     """P and S of an event beside the cable, in batches of a second."""
+    return picks_at(at_s, 20.0 + 0.05 * np.abs(np.arange(CHANNELS) - 60))
+
+
+def picks_at(at_s: float, away_km: np.ndarray) -> list[FiberPicks]:
+    """P and S on every channel, so far from the event."""
     number = np.arange(CHANNELS)
-    away_km = 20.0 + 0.05 * np.abs(number - 60)
-    onset_s = np.concatenate([at_s + away_km / 6.0, at_s + away_km / 3.4])
+    onset_s = np.concatenate([at_s + away_km / 5.8, at_s + away_km / 3.36])
     time_ns = T0_NS + np.round(1e9 * onset_s).astype(np.int64)
     phase = np.repeat(np.array(["P", "S"]), CHANNELS)
     order, ones = np.argsort(time_ns, kind="stable"), np.full(2 * CHANNELS, 0.8, np.float32)
@@ -111,3 +123,39 @@ def test_a_cable_that_lies_somewhere_picks_as_a_few_stations_also_after_a_restar
         _, after = play(second, picks, 120, stop_s)
         names = {pick.pick_id for pick in [*before, *second.first_picks, *after]}
         assert names == {pick.pick_id for pick in whole}, stop_s
+
+
+def test_the_watermark_waits_for_a_cables_virtual_stations() -> None:
+    watermark = Watermark(silence_s=60.0)
+    watermark.advance(Progress("ring", StationId("XX", "A"), None, 0, T0_NS + 30 * NS_PER_S))
+    watermark.advance_fiber(FiberProgress("cable", "north", T0_NS + 20 * NS_PER_S))
+    assert watermark.time_ns == T0_NS + 20 * NS_PER_S - round(VIRTUAL_DELAY_S * NS_PER_S)
+
+
+def test_stations_and_a_cable_make_one_event_together() -> None:
+    """Two stations around a cable, which alone would be too few; both see the event's P and S."""
+    number = np.arange(CHANNELS)
+    east_km = number * 0.05
+    kilometres = 111.19 * np.cos(np.radians(45.0))
+    geometry = FiberGeometry(number, np.full(CHANNELS, 45.0), 7.0 + east_km / kilometres, np.zeros(CHANNELS))
+    virtual = place_virtual_stations("north", geometry)
+    places = {"A": (-12.0, 10.0), "B": (25.0, 14.0)}
+    codes = {name: StationId("XX", name) for name in places}
+    stations = [Station(codes[n], 45 + y / 111.19, 7 + x / kilometres) for n, (x, y) in places.items()]
+    inventory = join_inventories(Inventory({s.station: s for s in stations}), {"north": virtual})
+    settings = AssociationSettings(publish_interval_s=0)
+    state = new_state(settings, inventory, prepare_travel_times(settings, inventory))
+    away_km = np.sqrt((east_km - 5.0) ** 2 + 12.0**2 + 8.0**2)
+    _, picks = play(FiberAssociation(LAYOUT, 1, virtual, FiberPast()), picks_at(30.0, away_km), 120)
+    for name, (x, y) in places.items():
+        for phase, speed_km_s in (("P", 5.8), ("S", 3.36)):
+            seconds = 30.0 + np.sqrt((x - 5.0) ** 2 + (y - 12.0) ** 2 + 8.0**2) / speed_km_s
+            channel = ChannelId("XX", name, "", "HHZ")
+            time_ns = T0_NS + round(seconds * 1e9)
+            picks.append(Pick(name + phase, channel, phase, time_ns, 0.9, 0.05, 1.0, 9.0, 1.0, "m"))
+    state, _ = step(state, sorted(picks, key=lambda pick: pick.time_ns), T0_NS + 60 * NS_PER_S)
+    _, events = finish(state)
+    (event,) = [event for event in events if event.status is EventStatus.FINAL]
+    assert {arrival.station.split(".")[0] for arrival in event.arrivals} == {"XX", "north"}
+    assert abs((event.origin.latitude_deg - 45.0) * 111.19 - 12.0) < 4.0
+    assert abs(event.origin.time_ns - T0_NS - 30 * NS_PER_S) < NS_PER_S

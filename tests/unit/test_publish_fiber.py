@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import zmq
 from jsonschema import Draft202012Validator
 
 from rtpick.publish.csv_fiber_tables import EVENT_COLUMNS, PICK_COLUMNS, FiberTables
 from rtpick.publish.fiber_messages import encode_fiber_message
 from rtpick.publish.messages import read_schema
-from rtpick.publish.zeromq import topic_of
+from rtpick.publish.zeromq import Publisher, topic_of
 from rtpick.vocabulary.event import EventStatus
 from rtpick.vocabulary.fiber import FiberPicks
 from rtpick.vocabulary.fiber_event import FiberCurve, FiberEvent
@@ -76,3 +78,28 @@ def test_a_row_that_was_cut_off_is_written_again(tmp_path: Path) -> None:
         path.write_bytes(whole[:length])
         FiberTables(tmp_path).append([("b1", PICKS)], [])
         assert path.read_bytes() == whole
+
+
+def test_subscribers_hear_picks_and_events_of_a_fiber() -> None:
+    publisher, context = Publisher("tcp://127.0.0.1:*"), zmq.Context()
+    try:
+        socket = context.socket(zmq.SUB)
+        socket.setsockopt(zmq.RCVTIMEO, 100)
+        socket.setsockopt_string(zmq.SUBSCRIBE, "fiber_")
+        socket.connect(publisher.address)
+        heard: dict[bytes, bytes] = {}
+        for _ in range(100):
+            publisher.publish(PICKS)
+            publisher.publish(EVENT)
+            with suppress(zmq.Again):
+                topic, message = socket.recv_multipart()
+                heard[topic] = message
+            if len(heard) == 2:
+                break
+        assert heard == {
+            b"fiber_picks.north": encode_fiber_message(PICKS),
+            b"fiber_event.north.final": encode_fiber_message(EVENT),
+        }
+    finally:
+        context.destroy(linger=0)
+        publisher.close()
