@@ -46,12 +46,18 @@ def version() -> None:
 @app.command()
 def demo(
     speed: Annotated[float, typer.Option(min=0.1, max=1000, help="times faster than real time")] = 10.0,
-    out: Annotated[Path, typer.Option(help="folder for the results")] = Path("demo"),
+    out: Annotated[Path | None, typer.Option(help="folder for the results; demo, or demo-das")] = None,
+    das: Annotated[bool, typer.Option("--das", help="a cable instead of stations")] = False,
 ) -> None:
-    """Play a real recording through a real SeedLink server into the daemon; show picks and events."""
+    """Play a real recording through a real server into the daemon; show picks and events."""
+    if das:
+        from rtpick.demo.fiber_show import run_fiber_demo
+
+        run_fiber_demo(out or Path("demo-das"), speed)
+        return
     from rtpick.demo.show import run_demo
 
-    run_demo(out, speed)
+    run_demo(out or Path("demo"), speed)
 
 
 @app.command()

@@ -21,6 +21,7 @@ PACKAGE, MEMBER = "daspy-toolbox", "daspy/core/example.pkl"
 SHAPE_KT = (500, 5000)
 START = "2016-03-21T07:37:30.532309Z"
 ORIGIN = "2016-03-21T07:37:10.535000Z"  # of the earthquake near Hawthorne, Nevada, as the recording says
+QUIET_SAMPLES = 750  # before P
 LAYOUT = FiberLayout(
     fiber="porotomo", first_channel=2500, channel_count=SHAPE_KT[0], channel_spacing_m=1.0,
     sampling_rate_hz=100.0, quantity=Quantity.STRAIN_RATE, unit="1/s", first_distance_m=2520.0,
@@ -64,8 +65,20 @@ def read_samples(path: Path) -> np.ndarray:
     return np.frombuffer(samples, "<f8").reshape(SHAPE_KT).astype(np.float32)
 
 
-def write_fiber_recording(folder: Path) -> Path:
-    """Write the recording as HDF5 into a folder; return its file."""
+def write_fiber_recording(folder: Path, quiet_s: float = 0.0) -> Path:
+    """Write the recording as HDF5 into a folder; return its file.
+
+    Parameters
+    ----------
+    folder : Path
+    quiet_s : float
+        So many seconds go on behind it: the cable's noise from before the earthquake, forth and back, so
+        that a daemon in which no more comes can make its last picks final.
+    """
     target = folder / "porotomo.h5"
-    write_das_file(target, [DasBlock(LAYOUT, parse_utc(START), read_samples(find_recording()))])
+    samples_KT = read_samples(find_recording())
+    noise_KT = samples_KT[:, :QUIET_SAMPLES]
+    turns = int(np.ceil(quiet_s * LAYOUT.sampling_rate_hz / QUIET_SAMPLES))
+    behind = [noise_KT[:, ::-1] if turn % 2 else noise_KT for turn in range(turns)]
+    write_das_file(target, [DasBlock(LAYOUT, parse_utc(START), np.hstack([samples_KT, *behind]))])
     return target

@@ -14,7 +14,7 @@ from rtpick.networks import load_network
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
-    "demo": {"--speed", "--out"},
+    "demo": {"--das", "--speed", "--out"},
     "run": {"config"},
     "check": {"config"},
     "pick": {
