@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def _follow(stage: FiberStage, daemon: subprocess.Popen[bytes], watch: FiberWatc
 def _stop(daemon: subprocess.Popen[bytes], stage: FiberStage) -> None:
     """Let the daemon drain and save."""
     if daemon.poll() is None:
-        daemon.send_signal(signal.SIGTERM)
+        daemon.terminate()
     try:
         status = daemon.wait(STOP_S)
     except subprocess.TimeoutExpired:
