@@ -25,7 +25,7 @@ _GROWTH = 1.25
 _QUICK_PICKS = 10  # beyond these, revisions become rarer as an event grows
 _SHARED_LEAST = 2
 _SWARM_HASTE, _ALONE_HASTE = 0.85, 8.0
-_FLAT = 0.5  # log-odds for a plane wave from which on an event without P and S of a station waits
+_FLAT = 2.0  # log-odds for a plane wave from which on an event without P and S of a station waits
 
 
 _NAME_OF = operator.attrgetter("key.pick_id")
